@@ -1,0 +1,358 @@
+"""What crosses a border, as frozen dataclasses with a canonical JSON form.
+
+Sizes: a *commitment* is one G1 point of BN254, 64 bytes ``x || y`` big endian; a *tensor hash*
+is ``keccak256(commitment)``, 32 bytes; ids, seeds, roots and hashes are 32 bytes. An address is
+a string ``0x`` + 40 hex digits in any case. Object names are the sha256 of an object's bytes as
+64 hex digits (see :mod:`zkdescent.core.store`); ``vk_sha256`` is the same digest as 32 bytes,
+because contracts compare it.
+
+Example:
+    >>> proof = ProofRecord(
+    ...     role="step", index=0, circuit=bytes(32), context=7, proof=b"\\x01", public_values=()
+    ... )
+    >>> ProofRecord.from_json(proof.to_json()) == proof
+    True
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass, field
+from typing import Any, ClassVar, Literal
+
+from zkdescent.core._codec import Record, canonical_json, parse_json
+from zkdescent.core.errors import ArtefactError
+
+__all__ = [
+    "ArtefactEntry",
+    "CircuitRecord",
+    "CircuitSpecRecord",
+    "CircuitSpecs",
+    "Circuits",
+    "DatasetRecord",
+    "InferenceRecord",
+    "Manifest",
+    "ProofRecord",
+    "ProverName",
+    "Record",
+    "Role",
+    "RunRecord",
+    "SeedSource",
+    "TaskRecord",
+    "canonical_json",
+    "parse_json",
+]
+
+Role = Literal["step", "range", "inference"]
+SeedSource = Literal["beacon", "declared"]
+ProverName = Literal["ezkl-reusable", "ezkl-dedicated"]
+SrsSource = Literal["unsafe-local", "ceremony"]
+
+FIELD_MODULUS = 21888242871839275222246405745257275088548364400416034343698204186575808495617
+"""Order of BN254's scalar field (EIP-196): proofs and public values are elements of it."""
+
+CONTEXT_BITS = 248
+_ADDRESS = re.compile(r"0x[0-9a-fA-F]{40}")
+_SHA256 = re.compile(r"[0-9a-f]{64}")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ProofRecord(Record):
+    """One proof as it is published.
+
+    ``circuit`` is the sha256 of the verifying key it verifies against; ``context`` is the field
+    element below 2^248 that binds the proof to its use (0 for range proofs); ``public_values``
+    are field elements. The committed tensors stand at the front of ``proof``, 64 bytes each.
+    """
+
+    FORMAT: ClassVar[str | None] = "zkdescent.proof/1"
+
+    role: Role
+    index: int
+    circuit: bytes
+    context: int
+    proof: bytes
+    public_values: tuple[int, ...]
+
+    def __post_init__(self) -> None:
+        _size(self, "circuit", 32)
+        _natural(self, "index")
+        _natural(self, "context", below=1 << CONTEXT_BITS)
+        for value in self.public_values:
+            if not 0 <= value < FIELD_MODULUS:
+                raise _bad(self, "public_values", "elements of BN254's scalar field", value)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CircuitRecord(Record):
+    """A compiled circuit with its keys, as the prover made it (independent of any chain).
+
+    ``vka`` are the 32-byte words of the verifying-key artefact of ezkl's reusable verifier,
+    ``vka_digest`` the keccak256 of their concatenation (both empty for other backends). ``opening``
+    is (L0.x, L0.y, U.x, U.y), zeros for range circuits. ``objects`` maps vk, settings, pk and
+    compiled to object names; an auditor's copy of the store may lack pk and compiled.
+    """
+
+    role: Role
+    backend: str
+    vk_sha256: bytes
+    vka: tuple[bytes, ...]
+    vka_digest: bytes
+    proof_length: int
+    public_values: int
+    features: int
+    outputs: int
+    fraction_bits: int
+    steps_per_proof: int
+    logrows: int
+    opening: tuple[int, int, int, int]
+    srs: SrsSource
+    objects: dict[str, str] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        _size(self, "vk_sha256", 32)
+        if self.vka:
+            _size(self, "vka_digest", 32)
+        for word in self.vka:
+            if len(word) != 32:
+                raise _bad(self, "vka", "words of 32 bytes", len(word))
+        for name in ("proof_length", "public_values", "features", "outputs", "fraction_bits"):
+            _natural(self, name)
+        for name in ("steps_per_proof", "logrows"):
+            _natural(self, name)
+        if self.role == "inference" and self.public_values != self.features + self.outputs:
+            raise _bad(self, "public_values", self.features + self.outputs, self.public_values)
+        for digest in self.objects.values():
+            _sha256(self, "objects", digest)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CircuitSpecRecord(Record):
+    """A circuit as registered on chain: the fields of the contracts' ``CircuitSpec``, in order."""
+
+    prover: ProverName
+    role: Role
+    verifier: str
+    verifier_code_hash: bytes
+    vka_digest: bytes
+    vk_hash: bytes
+    proof_length: int
+    public_values: int
+    features: int
+    outputs: int
+    fraction_bits: int
+    steps_per_proof: int
+    opening: tuple[int, int, int, int]
+
+    def __post_init__(self) -> None:
+        _address(self, "verifier")
+        for name in ("verifier_code_hash", "vka_digest", "vk_hash"):
+            _size(self, name, 32)
+        for name in ("proof_length", "public_values", "features", "outputs", "steps_per_proof"):
+            _natural(self, name)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Circuits(Record):
+    """The three circuits of a project."""
+
+    step: CircuitRecord
+    range: CircuitRecord
+    inference: CircuitRecord
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CircuitSpecs(Record):
+    """The three circuits of a project as registered on chain."""
+
+    step: CircuitSpecRecord
+    range: CircuitSpecRecord
+    inference: CircuitSpecRecord
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DatasetRecord(Record):
+    """The committed training data: one commitment per batch block, in block order.
+
+    ``root`` is the Merkle root over the leaves; ``rows`` counts the training rows before the last
+    block is filled up; ``features`` and ``targets`` are columns.
+    """
+
+    root: bytes
+    leaves: tuple[bytes, ...]
+    rows: int
+    features: int
+    targets: int
+    blocks_per_epoch: int
+
+    def __post_init__(self) -> None:
+        _size(self, "root", 32)
+        for leaf in self.leaves:
+            if len(leaf) != 64:
+                raise _bad(self, "leaves", "commitments of 64 bytes", len(leaf))
+        for name in ("rows", "features", "targets"):
+            _natural(self, name)
+        if self.blocks_per_epoch != len(self.leaves) or not self.leaves:
+            raise _bad(self, "blocks_per_epoch", len(self.leaves) or 1, self.blocks_per_epoch)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TaskRecord(Record):
+    """A training task: the fields of the contracts' ``TaskSpec``, in order."""
+
+    step_circuit: bytes
+    range_circuit: bytes
+    inference_circuit: bytes
+    dataset_root: bytes
+    blocks_per_epoch: int
+    genesis: bytes
+    hyperparameters: bytes
+    total_proofs: int
+    seed_delay: int
+    declared_seed: bytes
+    parent: bytes
+    deadline: int
+    salt: bytes
+
+    def __post_init__(self) -> None:
+        for name in ("step_circuit", "range_circuit", "inference_circuit", "dataset_root"):
+            _size(self, name, 32)
+        for name in ("genesis", "hyperparameters", "declared_seed", "parent", "salt"):
+            _size(self, name, 32)
+        for name in ("blocks_per_epoch", "total_proofs", "seed_delay"):
+            _natural(self, name, below=1 << 32)
+        _natural(self, "deadline", below=1 << 64)
+        if self.seed_delay > 0 and any(self.declared_seed):
+            raise _bad(self, "declared_seed", "32 zero bytes with a beacon", self.declared_seed)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RunRecord(Record):
+    """One run of a task: who, where, and the seed that ordered the blocks.
+
+    ``seed_block`` and ``mix_hash`` are there for beacon seeds only.
+    """
+
+    chain_id: int
+    ledger: str
+    sponsor: str
+    payee: str
+    nonce: int
+    task_id: bytes
+    run_id: bytes
+    seed: bytes
+    seed_source: SeedSource
+    seed_block: int | None = None
+    mix_hash: bytes | None = None
+
+    def __post_init__(self) -> None:
+        for name in ("ledger", "sponsor", "payee"):
+            _address(self, name)
+        for name in ("task_id", "run_id", "seed"):
+            _size(self, name, 32)
+        _natural(self, "chain_id")
+        _natural(self, "nonce", below=1 << 256)
+        if self.mix_hash is not None:
+            _size(self, "mix_hash", 32)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class InferenceRecord(Record):
+    """A proven inference and whom it was made for.
+
+    The proof's public values are the inputs and then the outputs, fixed point, as field elements.
+    """
+
+    FORMAT: ClassVar[str | None] = "zkdescent.inference/1"
+
+    chain_id: int
+    registry: str
+    model_id: int
+    requester: str
+    nonce: int
+    proof: ProofRecord
+
+    def __post_init__(self) -> None:
+        for name in ("registry", "requester"):
+            _address(self, name)
+        for name in ("chain_id", "model_id", "nonce"):
+            _natural(self, name, below=1 << 256)
+        if self.proof.role != "inference":
+            raise _bad(self, "proof", "the role inference", self.proof.role)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ArtefactEntry(Record):
+    """What the manifest knows of one stored file: sha256 of its content, and its size in bytes."""
+
+    sha256: str
+    bytes: int
+
+    def __post_init__(self) -> None:
+        _sha256(self, "sha256", self.sha256)
+        _natural(self, "bytes")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Manifest(Record):
+    """All an auditor starts from. ``genesis`` and ``final`` are 64-byte commitments of the state.
+
+    ``final`` is None until the last step is proven; ``task``, ``specs`` and ``run`` are None until
+    the run is planned on a chain. ``hyperparameters`` is free JSON; its canonical bytes are hashed
+    into the task.
+    """
+
+    FORMAT: ClassVar[str | None] = "zkdescent.manifest/1"
+
+    project: str
+    config_sha256: str
+    circuits: Circuits
+    dataset: DatasetRecord
+    genesis: bytes
+    final: bytes | None
+    total_proofs: int
+    hyperparameters: dict[str, Any]
+    specs: CircuitSpecs | None = None
+    task: TaskRecord | None = None
+    run: RunRecord | None = None
+    artefacts: dict[str, ArtefactEntry] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        _sha256(self, "config_sha256", self.config_sha256)
+        _size(self, "genesis", 64)
+        if self.final is not None:
+            _size(self, "final", 64)
+        _natural(self, "total_proofs")
+
+
+def _bad(record: Record, name: str, expected: object, got: object) -> ArtefactError:
+    return ArtefactError(
+        "a record holds an impossible value",
+        expected=expected,
+        got=got,
+        path=f"{type(record).__name__}.{name}",
+        hint="the file was edited or damaged; make it again with the command that wrote it",
+    )
+
+
+def _size(record: Record, name: str, size: int) -> None:
+    value = getattr(record, name)
+    if len(value) != size:
+        raise _bad(record, name, f"{size} bytes", f"{len(value)} bytes")
+
+
+def _natural(record: Record, name: str, *, below: int | None = None) -> None:
+    value = getattr(record, name)
+    if value < 0 or (below is not None and value >= below):
+        raise _bad(record, name, "0 or more" if below is None else f"0 to {below - 1}", value)
+
+
+def _address(record: Record, name: str) -> None:
+    value = getattr(record, name)
+    if _ADDRESS.fullmatch(value) is None:
+        raise _bad(record, name, "0x and 40 hex digits", value)
+
+
+def _sha256(record: Record, name: str, value: str) -> None:
+    if _SHA256.fullmatch(value) is None:
+        raise _bad(record, name, "64 lowercase hex digits", value)
