@@ -1,0 +1,110 @@
+"""Settings of ezkl circuits: the safe values, and a canonical file.
+
+ezkl's defaults are not safe (Freivalds checks that bind nothing) and not reproducible (lists in
+random order change the verifying key). Every settings file passes through here.
+"""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from typing import Any
+
+from zkdescent.circuits.fixed_point import FixedPoint
+from zkdescent.core.errors import ProverError
+
+INNER_COLUMNS = 2
+RESERVED_ROWS = 16  # unusable rows of a column, rounded up
+
+
+@dataclass(frozen=True, slots=True)
+class RunArguments:
+    """The run arguments this project sets; everything else stays at ezkl's default.
+
+    Both scales equal the logistic table's bits: that is the label above which ezkl would rescale
+    by itself (`codegen`). Inputs are range-checked by a circuit of their own, not here: ezkl does
+    not check committed inputs whatever this flag says.
+    """
+
+    logrows: int
+    fixed: FixedPoint
+    public_output: bool
+
+    def apply(self, arguments: Any) -> Any:
+        """Set the fields of an `ezkl.PyRunArgs`."""
+        fixed = self.fixed
+        arguments.input_scale = fixed.sigmoid_bits
+        arguments.param_scale = fixed.sigmoid_bits
+        arguments.logrows = self.logrows
+        arguments.num_inner_cols = INNER_COLUMNS
+        arguments.decomp_base = fixed.decomposition_base
+        arguments.decomp_legs = fixed.decomposition_legs
+        arguments.lookup_range = (-fixed.clamp - 1, fixed.clamp + 1)
+        arguments.input_visibility = "polycommit"
+        arguments.param_visibility = "fixed"
+        arguments.output_visibility = "public" if self.public_output else "polycommit"
+        arguments.ignore_range_check_inputs_outputs = True
+        arguments.disable_freivalds = True
+        arguments.check_mode = "safe"
+        arguments.epsilon = 1e-7
+        return arguments
+
+
+def canonical_settings(raw: bytes, *, assignments: int | None = None) -> bytes:
+    """Sort what ezkl writes in random order, zero the timestamp, refuse what is unsafe.
+
+    Args:
+        assignments: cells to allocate instead of ezkl's count, which includes copies that the
+            circuit does not make. Too few is an error at setup, never an unsound circuit.
+
+    Raises:
+        ProverError: the settings are unsafe or not of the known form.
+    """
+    try:
+        settings = json.loads(raw)
+        settings["timestamp"] = 0
+        for name in ("required_range_checks", "required_lookups"):
+            settings[name] = sorted(settings[name], key=_canonical)
+        einsum = settings["einsum_params"]
+        einsum["equations"] = sorted(einsum["equations"], key=_canonical)
+        if assignments is not None:
+            settings["total_assignments"] = min(assignments, settings["total_assignments"])
+            settings["num_rows"] = settings["total_assignments"] // INNER_COLUMNS
+    except (ValueError, KeyError, TypeError) as error:
+        raise ProverError(
+            "the prover's settings are not of the known form",
+            expected="settings.json of ezkl 23.0.5",
+            got=f"{type(error).__name__}: {error}",
+        ) from error
+    canonical = (json.dumps(settings, sort_keys=True, separators=(",", ":")) + "\n").encode()
+    refuse_unsafe_settings(canonical)
+    return canonical
+
+
+def refuse_unsafe_settings(raw: bytes) -> dict[str, Any]:
+    """Return the parsed settings if they are safe to prove or verify under.
+
+    Raises:
+        ProverError: Freivalds checks are on. With them, results of matrix products are bound to
+            nothing: two different models share one verifying key.
+    """
+    settings: dict[str, Any] = json.loads(raw)
+    columns = settings.get("einsum_params", {}).get("total_einsum_col_size")
+    disabled = settings.get("run_args", {}).get("disable_freivalds")
+    if disabled is not True or columns != 0:
+        raise ProverError(
+            "the circuit's settings switch Freivalds checks on, which is unsound",
+            expected="run_args.disable_freivalds = true and einsum_params.total_einsum_col_size = 0",
+            got={"disable_freivalds": disabled, "total_einsum_col_size": columns},
+            hint="compile again with zkdescent; never calibrate or edit settings by hand",
+        )
+    return settings
+
+
+def capacity(logrows: int, blocks: int) -> int:
+    """Cells that `blocks` column blocks of a circuit hold."""
+    return blocks * INNER_COLUMNS * ((1 << logrows) - RESERVED_ROWS)
+
+
+def _canonical(value: Any) -> str:
+    return json.dumps(value, sort_keys=True)

@@ -1,0 +1,105 @@
+"""Run ezkl in a process of its own.
+
+Rust panics cross its Python border as exceptions that are no `Exception`, it holds the GIL for the
+whole of a proof, and memory it took comes back only when the process ends. So each call is one
+process: `python -m zkdescent.circuits.ezkl_backend.worker` reads a JSON request on stdin and
+writes a JSON answer as the last line of stdout.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import resource
+import signal
+import subprocess
+import sys
+import time
+from typing import Any
+
+from zkdescent.core.errors import ProverError, ToolMissing
+
+_MODULE = "zkdescent.circuits.ezkl_backend.worker"
+_LAST_LINES = 12
+
+
+def call(operation: str, **arguments: Any) -> dict[str, Any]:
+    """Run one operation of `operations` in a fresh process and return its answer.
+
+    Raises:
+        ToolMissing: ezkl is not installed.
+        ProverError: the prover failed, panicked or was killed; the last lines it printed are named.
+    """
+    environment = dict(os.environ)
+    # ezkl keeps lookup tables under this path and trusts them at setup: never share the user's.
+    environment.setdefault("EZKL_REPO_PATH", str(_private_repository()))
+    # The default buffer makes reading a proving key many thousand system calls.
+    environment.setdefault("EZKL_BUF_CAPACITY", str(1 << 22))
+    process = subprocess.run(
+        [sys.executable, "-m", _MODULE],
+        input=json.dumps({"operation": operation, "arguments": arguments}),
+        capture_output=True,
+        text=True,
+        env=environment,
+        check=False,
+    )
+    answer = _answer(process.stdout)
+    if process.returncode == 0 and answer is not None and "error" not in answer:
+        return answer
+    if answer is not None and answer.get("missing"):
+        raise ToolMissing(
+            "the prover ezkl is not installed", hint="pip install 'zkdescent[prove]'"
+        )
+    if process.returncode < 0:
+        number = signal.Signals(-process.returncode)
+        hint = "most likely out of memory: use fewer steps per proof or a smaller logrows"
+        raise ProverError(
+            f"the prover was killed during {operation}",
+            got=number.name,
+            hint=hint if number is signal.SIGKILL else None,
+        )
+    tail = "\n".join(process.stderr.strip().splitlines()[-_LAST_LINES:])
+    reason = answer["error"] if answer is not None else f"exit status {process.returncode}"
+    raise ProverError(f"the prover failed during {operation}", got=reason, hint=tail or None)
+
+
+def _private_repository() -> str:
+    from zkdescent.circuits.ezkl_backend.srs import cache_directory
+
+    return str(cache_directory() / "ezkl")
+
+
+def _answer(stdout: str) -> dict[str, Any] | None:
+    lines = stdout.strip().splitlines()
+    try:
+        return dict(json.loads(lines[-1]))
+    except (IndexError, ValueError):
+        return None
+
+
+def main() -> int:
+    """Serve one request."""
+    request = json.load(sys.stdin)
+    try:
+        from zkdescent.circuits.ezkl_backend import operations
+    except ImportError as error:
+        print(json.dumps({"error": str(error), "missing": "ezkl" in str(error)}))
+        return 1
+    started = time.perf_counter()
+    try:
+        answer = getattr(operations, request["operation"])(**request["arguments"]) or {}
+    except BaseException as error:  # noqa: BLE001 - a Rust panic derives from BaseException
+        print(json.dumps({"error": f"{type(error).__name__}: {error}"}))
+        return 1
+    answer["seconds"] = time.perf_counter() - started
+    answer["peak_memory_mb"] = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+    print("\n" + json.dumps(answer))
+    return 0
+
+
+if __name__ == "__main__":
+    status = main()
+    # ezkl's async functions leave runtime threads behind that can crash the interpreter's exit.
+    sys.stdout.flush()
+    sys.stderr.flush()
+    os._exit(status)

@@ -1,0 +1,125 @@
+"""The border between the compiler and a prover.
+
+A `ProofSystem` turns integer programs into circuits, keys and proofs. Nothing above this interface
+knows which prover it is: how a tensor is committed to (a KZG point in ezkl, a hash in a later
+backend), whether there is a proving key, whether circuits must share a size.
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from zkdescent.circuits.fixed_point import FixedPoint, IntegerArray
+from zkdescent.circuits.program import Program
+from zkdescent.core.records import CircuitRecord, Role
+
+ROLES: tuple[Role, ...] = ("step", "range", "inference")
+
+
+@dataclass(frozen=True, slots=True)
+class CircuitRequest:
+    """One circuit to build.
+
+    Attributes:
+        fixed: arithmetic of this circuit; the range circuit has its own decomposition.
+        public_output: the output is public values (inference) instead of a committed tensor.
+        features, outputs, steps_per_proof: recorded for the contracts; see `CircuitRecord`.
+    """
+
+    role: Role
+    program: Program
+    fixed: FixedPoint
+    public_output: bool = False
+    features: int = 0
+    outputs: int = 0
+    steps_per_proof: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class BuiltCircuit:
+    """A circuit with its keys: the record, and its objects' content by object name."""
+
+    record: CircuitRecord
+    files: Mapping[str, Path]
+
+
+@dataclass(frozen=True, slots=True)
+class Proof:
+    """What a prover returns, already verified by it.
+
+    Attributes:
+        proof: the bytes a contract takes.
+        public_values: field elements.
+        output: the circuit's output as the witness has it, signed integers.
+        seconds: wall-clock time of witness and proof; `verify_seconds` of the check after it.
+        peak_memory_mb: peak resident memory of the proving process.
+    """
+
+    proof: bytes
+    public_values: tuple[int, ...]
+    output: IntegerArray
+    seconds: float
+    verify_seconds: float
+    peak_memory_mb: float
+
+
+Locate = Callable[[str], Path]
+"""Path of an object by its sha256 (see `zkdescent.core.store.ArtefactStore.path_of`)."""
+
+
+class ProofSystem(ABC):
+    """A prover with its circuits. Methods raise `ProverError` when the prover fails or panics."""
+
+    name: str
+
+    @abstractmethod
+    def decompositions(self, fraction_bits: int) -> list[FixedPoint]:
+        """Arithmetics this prover offers for a precision; the compiler takes the cheapest."""
+
+    @abstractmethod
+    def cost(self, program: Program, fixed: FixedPoint) -> float:
+        """Estimated cost of a program in the prover's own unit (rows, gates)."""
+
+    @abstractmethod
+    def choose_size(self, requests: list[CircuitRequest]) -> int:
+        """Size parameter that all circuits of the project share (logrows), or 0 if they need not."""
+
+    @abstractmethod
+    def max_steps(self, cost_per_step: float) -> int:
+        """How many steps one proof should hold at most, judged by size alone."""
+
+    @abstractmethod
+    def build(self, request: CircuitRequest, size: int, directory: Path) -> BuiltCircuit:
+        """Compile, set up keys, and export what the on-chain verifier needs.
+
+        Files are written to `directory`; the caller moves them into the artefact store.
+        """
+
+    @abstractmethod
+    def commit(
+        self, circuit: CircuitRecord, locate: Locate, tensors: list[IntegerArray]
+    ) -> list[bytes]:
+        """Commitments to flat tensors, as they stand in proofs of this circuit (64 bytes each)."""
+
+    @abstractmethod
+    def fingerprint(self, size: int) -> str:
+        """What decides keys besides the program: version of the prover, reference string."""
+
+    @abstractmethod
+    def prove(
+        self, circuit: CircuitRecord, locate: Locate, inputs: list[IntegerArray]
+    ) -> Proof:
+        """Prove the circuit on its inputs, in the program's order, and verify the proof."""
+
+    @abstractmethod
+    def verify(self, circuit: CircuitRecord, locate: Locate, proof: bytes,
+               public_values: tuple[int, ...]) -> None:
+        """Verify off-chain; raises ProofRejected."""
+
+    @abstractmethod
+    def doctor(self) -> dict[str, Any]:
+        """What is installed of this prover, for `zkdescent doctor`."""

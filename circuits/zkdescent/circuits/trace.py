@@ -1,0 +1,123 @@
+"""From a torch module, a loss and an optimizer to graphs of ATen operators, automatically.
+
+Nobody writes a backward pass: `torch.func.grad` of the functional loss is traced by `make_fx`,
+together with the optimizer's update, into one graph of one update step. The inference graph is
+traced from the same module.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from torch import Tensor, fx
+from torch.fx.experimental.proxy_tensor import make_fx
+
+from zkdescent.core.errors import ModelError
+
+Loss = Callable[[Tensor, Tensor], Tensor]
+Shape = tuple[int, ...]
+
+# update(params, gradients, slots) -> (new params, new slots): one optimizer step, pure torch.
+Update = Callable[[list[Tensor], list[Tensor], list[Tensor]], tuple[list[Tensor], list[Tensor]]]
+
+
+@dataclass(frozen=True, slots=True)
+class StateLayout:
+    """How parameters, then optimizer slots, lie in the flat state.
+
+    Attributes:
+        names: parameter names as torch gives them, then slot names.
+        shapes: their shapes, in the same order.
+        parameters: how many of them are parameters.
+    """
+
+    names: tuple[str, ...]
+    shapes: tuple[Shape, ...]
+    parameters: int
+
+    @property
+    def sizes(self) -> tuple[int, ...]:
+        """Number of elements of each tensor."""
+        return tuple(int(torch.Size(shape).numel()) for shape in self.shapes)
+
+    @property
+    def size(self) -> int:
+        """Elements of the whole state."""
+        return sum(self.sizes)
+
+    @property
+    def parameter_size(self) -> int:
+        """Elements that are parameters; they stand first."""
+        return sum(self.sizes[: self.parameters])
+
+
+def trace_step(
+    module: torch.nn.Module,
+    loss: Loss,
+    update: Update,
+    slots: list[Tensor],
+    *,
+    batch_size: int,
+    features: int,
+    targets: int,
+) -> fx.GraphModule:
+    """Trace one update step on one mini-batch.
+
+    Args:
+        module: the user's model; it maps (batch, features) to (batch, targets).
+        loss: maps (prediction, target) to a scalar.
+        update: the optimizer's step; `slots` are its initial state tensors.
+
+    Returns:
+        A graph with placeholders params..., slots..., x (batch, features), y (batch, targets), and
+        outputs new params..., new slots... .
+
+    Raises:
+        ModelError: torch can't trace or differentiate the model; the cause is chained.
+    """
+    names = [name for name, _ in module.named_parameters()]
+    params = [p.detach().clone() for _, p in module.named_parameters()]
+
+    def step(
+        params: list[Tensor], slots: list[Tensor], x: Tensor, y: Tensor
+    ) -> list[Tensor]:
+        def objective(params: list[Tensor]) -> Tensor:
+            prediction = torch.func.functional_call(module, dict(zip(names, params, strict=True)), x)
+            return loss(prediction, y)
+
+        gradients = torch.func.grad(objective)(params)
+        new_params, new_slots = update(params, gradients, slots)
+        return [*new_params, *new_slots]
+
+    x = torch.zeros(batch_size, features)
+    y = torch.zeros(batch_size, targets)
+    return _trace(step, params, slots, x, y, what="the update step")
+
+
+def trace_inference(module: torch.nn.Module, *, features: int) -> fx.GraphModule:
+    """Trace the model on one row: placeholders params..., x (1, features); output (1, outputs)."""
+    names = [name for name, _ in module.named_parameters()]
+    params = [p.detach().clone() for _, p in module.named_parameters()]
+
+    def forward(params: list[Tensor], x: Tensor) -> list[Tensor]:
+        return [torch.func.functional_call(module, dict(zip(names, params, strict=True)), x)]
+
+    return _trace(forward, params, torch.zeros(1, features), what="the model")
+
+
+def _trace(function: Callable[..., Any], *arguments: Any, what: str) -> fx.GraphModule:
+    # Buffers would be constants that no commitment covers.
+    try:
+        graph = make_fx(function, tracing_mode="real")(*arguments)
+    except Exception as error:
+        raise ModelError(
+            f"torch could not trace {what}",
+            got=f"{type(error).__name__}: {error}",
+            hint="the model must be pure tensor code: no data-dependent branches, no .item()",
+        ) from error
+    graph.graph.eliminate_dead_code()
+    graph.recompile()
+    return graph

@@ -1,0 +1,50 @@
+"""The application: its commands, and the one place where errors become exit codes.
+
+| code | meaning |
+|---|---|
+| 0 | ok |
+| 1 | failed |
+| 2 | usage or configuration |
+| 3 | a proof or a chain of proofs was rejected |
+"""
+
+from __future__ import annotations
+
+import sys
+import traceback
+
+import typer
+
+from zkdescent.cli import onnx, projects, stages
+from zkdescent.cli.context import current
+from zkdescent.core.errors import ZkDescentError
+
+app = typer.Typer(
+    name="zkdescent",
+    help="Prove mini-batch gradient descent, step by step, and have Solidity contracts verify it.",
+    no_args_is_help=True,
+    add_completion=True,
+    rich_markup_mode="rich",
+    pretty_exceptions_enable=False,
+    epilog="Exit codes: 0 ok, 1 failed, 2 usage or configuration, 3 a proof was rejected.",
+)
+
+for command in (*projects.COMMANDS, *stages.COMMANDS):
+    app.command()(command)
+app.add_typer(onnx.app, name="onnx")
+
+
+def main(arguments: list[str] | None = None) -> None:
+    """Run the command line; exits the process."""
+    try:
+        # standalone: usage errors are told by typer itself and exit with 2.
+        app(args=arguments)
+    except ZkDescentError as error:
+        output = current()
+        if output.verbose:
+            traceback.print_exc()
+        output.error(error)
+        sys.exit(error.exit_code)
+    except KeyboardInterrupt:
+        print("interrupted; run the command again to resume", file=sys.stderr)
+        sys.exit(1)

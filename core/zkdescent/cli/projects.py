@@ -1,0 +1,96 @@
+"""Commands around projects: init, doctor, demo, bench."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from zkdescent.cli.context import AsJson, Verbose, choose_output
+from zkdescent.cli.output import pairs, table
+from zkdescent.cli.stages import run_tables
+
+
+def init(
+    directory: Annotated[Path, typer.Argument(help="Where to make the project.")],
+    example: Annotated[str, typer.Option(help="Which example to start from.")] = "mlp-csv",
+    as_json: AsJson = False,
+    verbose: Verbose = False,
+) -> None:
+    """Make a project directory: project file, model file and data, ready to run and to edit."""
+    output = choose_output(as_json, verbose)
+    from zkdescent.pipeline.examples import create_project
+
+    files = create_project(directory, example)
+    payload = {"directory": directory, "example": example, "files": files}
+    following = f"Next: edit the files, then `zkdescent run -C {directory}`"
+    output.result(payload, table("Created", ("file",), [(f,) for f in files]), following)
+
+
+def doctor(as_json: AsJson = False, verbose: Verbose = False) -> None:
+    """Say what is installed, what is missing, and what to do about it."""
+    output = choose_output(as_json, verbose)
+    from zkdescent.pipeline.diagnosis import diagnose
+
+    findings = diagnose()
+    payload = {
+        "ok": all(f.ok or not f.required for f in findings),
+        "findings": [f.to_json() for f in findings],
+    }
+    rows = [
+        (f.name, f.version or ("present" if f.ok else "missing"), f.needed_for, f.advice)
+        for f in findings
+    ]
+    output.result(payload, table("Doctor", ("what", "found", "needed for", "to do"), rows))
+    if not payload["ok"]:
+        raise typer.Exit(1)
+
+
+def demo(
+    directory: Annotated[Path, typer.Option("--directory", "-C", help="Where to make it.")] = Path(
+        "demo"
+    ),
+    as_json: AsJson = False,
+    verbose: Verbose = False,
+) -> None:
+    """The main job from nothing: breast-cancer diagnosis, 64 proven steps, on an embedded chain."""
+    output = choose_output(as_json, verbose)
+    from zkdescent.pipeline.demonstration import run_demo
+
+    with output.reporter() as report:
+        summary = run_demo(directory, report)
+    output.result(summary.to_json(), *run_tables(summary))
+
+
+def bench(
+    out: Annotated[Path | None, typer.Option(help="Also write plots and JSON here.")] = None,
+    quick: Annotated[bool, typer.Option("--quick", help="The linear step only.")] = False,
+    as_json: AsJson = False,
+    verbose: Verbose = False,
+) -> None:
+    """Measure proving against ezkl as its documentation runs it, in one run, and print ratios."""
+    output = choose_output(as_json, verbose)
+    from zkdescent.pipeline.benchmark import run_benchmark
+
+    with output.reporter() as report:
+        result = run_benchmark(report, quick=quick, out=out)
+    columns = ("case", "seconds per step", "gas per step", "key MB", "peak MB", "proof bytes")
+    rows = [
+        (
+            f"{m.case}, {m.system}",
+            m.seconds_per_step,
+            m.gas_per_step,
+            m.key_mb,
+            m.peak_memory_mb,
+            m.proof_bytes,
+        )
+        for m in result.measurements
+    ]
+    ratios = [(f"{r.case}: {r.what}", f"{r.ratio:.1f}x") for r in result.ratios]
+    output.result(
+        result.to_json(), table("Measured", columns, rows), pairs("Peer / zkdescent", ratios)
+    )
+
+
+COMMANDS = (init, doctor, demo, bench)

@@ -1,0 +1,281 @@
+"""Commands of the main job: train, compile, prove, verify, deploy, submit, run, infer."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from zkdescent.cli.context import AsJson, Directory, Verbose, choose_output
+from zkdescent.cli.output import Output, pairs, short, table
+from zkdescent.core.config import load_project
+
+HERE = Path()
+
+
+class Engine(StrEnum):
+    """Who checks proofs off-chain."""
+
+    evm = "evm"
+    native = "native"
+
+
+def train(directory: Directory = HERE, as_json: AsJson = False, verbose: Verbose = False) -> None:
+    """Train in float, to see whether the hyperparameters work; writes curves and ONNX."""
+    output = choose_output(as_json, verbose)
+    from zkdescent.pipeline.artefacts import CURVES
+    from zkdescent.pipeline.training import train_project
+
+    project = load_project(directory)
+    with output.reporter() as report:
+        result = train_project(project, report)
+    last = result.history.last
+    part = last.validation or last.train
+    payload = {
+        "steps": last.step,
+        "best_step": result.best_step,
+        "stopped_early": result.stopped_early,
+        "metric": result.headline,
+        "validation": part.get(result.headline),
+        "training": last.train.get(result.headline),
+        "loss": part.loss,
+        "curves": project.store_directory / CURVES,
+    }
+    output.result(payload, pairs("Float training", [(k, v) for k, v in payload.items()]))
+
+
+def compile(
+    directory: Directory = HERE, as_json: AsJson = False, verbose: Verbose = False
+) -> None:
+    """Trace the update step, build the circuits and keys, commit to genesis and data."""
+    output = choose_output(as_json, verbose)
+    from zkdescent.pipeline.building import compile_project
+
+    project = load_project(directory)
+    with output.reporter() as report:
+        manifest = compile_project(project, report)
+    circuits = [manifest.circuits.step, manifest.circuits.range, manifest.circuits.inference]
+    payload = {
+        "steps_per_proof": manifest.circuits.step.steps_per_proof,
+        "total_proofs": manifest.total_proofs,
+        "blocks_per_epoch": manifest.dataset.blocks_per_epoch,
+        "dataset_root": manifest.dataset.root,
+        "genesis": manifest.genesis,
+        "circuits": {
+            c.role: {
+                "vk_sha256": c.vk_sha256,
+                "logrows": c.logrows,
+                "proof_bytes": c.proof_length,
+                "srs": c.srs,
+            }
+            for c in circuits
+        },
+    }
+    rows = [
+        (c.role, c.logrows, c.proof_length, c.public_values, short(c.vk_sha256), c.srs)
+        for c in circuits
+    ]
+    columns = ("circuit", "logrows", "proof bytes", "public values", "verifying key", "SRS")
+    summary = [
+        ("steps per proof", manifest.circuits.step.steps_per_proof),
+        ("block proofs", manifest.total_proofs),
+        ("batch blocks per epoch", manifest.dataset.blocks_per_epoch),
+        ("dataset root", short(manifest.dataset.root)),
+        ("genesis", short(manifest.genesis)),
+    ]
+    output.result(payload, table("Circuits", columns, rows), pairs("Statement", summary))
+
+
+def prove(directory: Directory = HERE, as_json: AsJson = False, verbose: Verbose = False) -> None:
+    """Prove every block of update steps, in order; resumes after an interruption."""
+    output = choose_output(as_json, verbose)
+    from zkdescent.pipeline.proving import prove_project
+
+    project = load_project(directory)
+    with output.reporter() as report:
+        result = prove_project(project, report)
+    payload = {
+        "made": result.made,
+        "kept": result.kept,
+        "seconds": round(result.seconds, 2),
+        "peak_memory_mb": round(result.peak_memory_mb, 1),
+        "final": result.final,
+    }
+    rows = [
+        ("proofs made now", result.made),
+        ("proofs kept", result.kept),
+        ("seconds proving", result.seconds),
+        ("peak memory, MB", result.peak_memory_mb),
+        ("final state", short(result.final)),
+    ]
+    output.result(payload, pairs("Proofs", rows))
+
+
+def verify(
+    directory: Directory = HERE,
+    engine: Annotated[
+        Engine, typer.Option(help="evm: the contract's bytecode in-process; native: ezkl.")
+    ] = Engine.evm,
+    on_chain: Annotated[
+        bool, typer.Option("--chain", help="Compare with the project's chain as well.")
+    ] = False,
+    as_json: AsJson = False,
+    verbose: Verbose = False,
+) -> None:
+    """Re-check the whole run from public artefacts: no torch, no data, no weights, no keys."""
+    output = choose_output(as_json, verbose)
+    from zkdescent.pipeline.auditing import verify_project
+    from zkdescent.pipeline.planning import open_chain
+
+    project = load_project(directory)
+    with output.reporter() as report:
+        if on_chain:
+            with open_chain(project) as chain:
+                audit = verify_project(project, report, engine=engine.value, chain=chain)
+        else:
+            audit = verify_project(project, report, engine=engine.value)
+    payload = {
+        "verified": True,
+        "project": audit.project,
+        "steps": audit.steps,
+        "block_proofs": audit.block_proofs,
+        "range_proofs": audit.range_proofs,
+        "inferences": len(audit.inferences),
+        "chain_id": audit.chain_id,
+        "task_id": audit.task_id,
+        "run_id": audit.run_id,
+        "seed_source": audit.seed_source,
+        "order": audit.order,
+        "final": audit.final,
+        "transcript": audit.transcript,
+        "unsafe_srs": audit.unsafe_srs,
+        "compared_with_chain": audit.compared_with_chain,
+    }
+    rows = [
+        ("update steps proven", audit.steps),
+        ("block proofs", audit.block_proofs),
+        ("range proofs", audit.range_proofs),
+        ("inferences", len(audit.inferences)),
+        ("batch order", f"{audit.seed_source} seed"),
+        ("run", short(audit.run_id)),
+        ("final state", short(audit.final)),
+        ("compared with chain", audit.compared_with_chain),
+    ]
+    notes = [
+        "The reference string was made locally: whoever made it can forge these proofs. "
+        "It is for tests."
+    ] if audit.unsafe_srs else []
+    output.result(payload, pairs("Verified", rows), *notes)
+
+
+def deploy(directory: Directory = HERE, as_json: AsJson = False, verbose: Verbose = False) -> None:
+    """Deploy the contracts, register the circuits, create the task; sends what is missing."""
+    output = choose_output(as_json, verbose)
+    from zkdescent.pipeline.onchain import deploy_project
+
+    project = load_project(directory)
+    with output.reporter() as report:
+        result = deploy_project(project, report)
+    _chain_result(output, result)
+
+
+def submit(directory: Directory = HERE, as_json: AsJson = False, verbose: Verbose = False) -> None:
+    """Submit the proofs, finalise the run, mint the model; sends what is missing."""
+    output = choose_output(as_json, verbose)
+    from zkdescent.pipeline.onchain import submit_project
+
+    project = load_project(directory)
+    with output.reporter() as report:
+        result = submit_project(project, report)
+    _chain_result(output, result)
+
+
+def _chain_result(output: Output, result: Any) -> None:
+    from dataclasses import asdict
+
+    payload = {
+        "chain": result.chain,
+        "chain_id": result.chain_id,
+        "addresses": asdict(result.addresses),
+        "actions": [{"name": a.name, "gas": a.gas, "sent": a.sent} for a in result.actions],
+        "gas": result.gas,
+        "model_id": None if result.model_id is None else f"0x{result.model_id:064x}",
+    }
+    rows = [(a.name, a.gas if a.sent else "already done") for a in result.actions]
+    summary: list[tuple[str, object]] = list(asdict(result.addresses).items())
+    if result.model_id is not None:
+        summary.append(("model", short(result.model_id)))
+    title = f"On chain {result.chain} ({result.chain_id})"
+    output.result(payload, table(title, ("action", "gas"), rows), pairs("Contracts", summary))
+
+
+def run(directory: Directory = HERE, as_json: AsJson = False, verbose: Verbose = False) -> None:
+    """Train, compile, prove, verify, deploy and submit, in order; resumes."""
+    output = choose_output(as_json, verbose)
+    from zkdescent.pipeline.running import run_project
+
+    project = load_project(directory)
+    with output.reporter() as report:
+        summary = run_project(project, report)
+    output.result(summary.to_json(), *run_tables(summary))
+
+
+def run_tables(summary: Any) -> list[Any]:
+    """The closing tables of a run."""
+    metric = summary.metric
+    rows = [
+        ("update steps proven", summary.steps),
+        ("block proofs", summary.block_proofs),
+        ("range proofs", summary.range_proofs),
+        ("proofs made now", summary.made),
+        ("seconds proving", summary.proving_seconds),
+        ("gas per block proof", summary.gas_per_proof),
+        ("gas per update step", summary.gas_per_step),
+        (f"float {metric}, {summary.part}", summary.float_metric),
+        (f"proven {metric}, {summary.part}", summary.proven_metric),
+        ("batch order", f"{summary.seed_source} seed"),
+        ("chain", f"{summary.chain} ({summary.chain_id})"),
+        ("model", summary.model_id),
+        ("curves", summary.curves),
+    ]
+    if summary.inference is not None:
+        rows.insert(8, ("gas of the inference", summary.inference_gas))
+        rows.append(("inference", summary.inference))
+    notes = [
+        "Proven under a locally made reference string, which is for tests: "
+        "whoever made it can forge."
+    ]
+    return [pairs(f"{summary.project}: trained, proven, verified, minted", rows), *notes]
+
+
+def infer(
+    input: Annotated[Path, typer.Option(help="Rows to infer: JSON or CSV, in raw units.")],
+    directory: Directory = HERE,
+    submit: Annotated[
+        bool, typer.Option("--submit", help="Have the consumer contract accept the result.")
+    ] = False,
+    as_json: AsJson = False,
+    verbose: Verbose = False,
+) -> None:
+    """Prove inferences with exactly the trained weights."""
+    output = choose_output(as_json, verbose)
+    from dataclasses import asdict
+
+    from zkdescent.pipeline.inferring import infer_project
+
+    project = load_project(directory)
+    with output.reporter() as report:
+        inferences = infer_project(project, input, report, submit=submit)
+    rows = [
+        (n, ", ".join(f"{v:.4f}" for v in i.output), i.accepted, i.gas, i.seconds)
+        for n, i in enumerate(inferences)
+    ]
+    columns = ("row", "output", "accepted on chain", "gas", "seconds")
+    output.result(
+        {"inferences": [asdict(i) for i in inferences]}, table("Inferences", columns, rows)
+    )
+
+
+COMMANDS = (train, compile, prove, verify, deploy, submit, run, infer)

@@ -1,0 +1,32 @@
+"""Names and reading of what the stages store."""
+
+from __future__ import annotations
+
+from zkdescent.core.records import ProofRecord, Role
+from zkdescent.core.store import ArtefactStore
+
+TRAJECTORY = "train/trajectory.npz"
+MEASUREMENTS = "proofs/measurements.json"
+STANDARDIZER = "train/standardizer.json"
+METRICS = "train/metrics.json"
+CURVES = "train/curves.png"
+MODEL = "train/model.onnx"
+FEATURES = "train/features.json"
+GAS = "chain/gas.json"
+
+
+def proof_name(role: Role, index: int) -> str:
+    """Artefact name of a proof: proofs/block-00000.proof.json, proofs/range-00000.proof.json."""
+    return f"proofs/{'block' if role == 'step' else role}-{index:05d}.proof.json"
+
+
+def load_proof(store: ArtefactStore, role: Role, index: int) -> ProofRecord | None:
+    """Read a stored proof; None if there is none.
+
+    The store's checksum is not asked: whoever reads a proof verifies it, and a changed byte is a
+    rejected proof then, not a damaged file.
+    """
+    name = proof_name(role, index)
+    if name not in store.names("proofs/"):
+        return None
+    return ProofRecord.from_json(store.read_json(name, check=False), path=name)

@@ -1,0 +1,82 @@
+"""Stage `verify`: re-check the whole chain of custody from public artefacts alone.
+
+Needs no torch, no data, no weights and no proving key. The cryptographic check runs the verifier
+contract's own bytecode in an in-process EVM, or ezkl where it is installed and wanted.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Literal
+
+from zkdescent.core.config import Project
+from zkdescent.core.records import CircuitRecord, InferenceRecord, ProofRecord, Role
+from zkdescent.core.store import ArtefactStore
+from zkdescent.pipeline.artefacts import load_proof
+from zkdescent.pipeline.reporting import Reporter
+
+if TYPE_CHECKING:
+    from zkdescent.verifier import AuditReport, Chain
+
+Engine = Literal["evm", "native"]
+
+
+def verify_project(
+    project: Project, report: Reporter, *, engine: Engine = "evm", chain: Chain | None = None
+) -> AuditReport:
+    """Audit a project's run and its inferences; see `zkdescent.verifier.audit.audit_run`.
+
+    Args:
+        engine: `evm` needs nothing but the base install; `native` uses ezkl, faster.
+        chain: compare with this chain as well.
+
+    Raises:
+        ChainOfProofsBroken, ProofRejected: the first thing that does not hold, named.
+        ArtefactError: an artefact is missing or damaged.
+    """
+    from zkdescent.verifier import audit_run
+
+    store = project.open_store()
+    manifest = store.read_manifest()
+    total = manifest.dataset.blocks_per_epoch + manifest.total_proofs
+    done = 0
+    report.start("audit", total)
+
+    def progress(role: Role, index: int, of: int) -> None:
+        nonlocal done
+        done += 1
+        report.advance("audit", done, f"{role} proof {index}/{of}")
+
+    def load(role: Role, index: int) -> ProofRecord | None:
+        return load_proof(store, role, index)
+
+    return audit_run(
+        manifest,
+        load,
+        proof_verifier(store, engine),
+        inferences=_inferences(store),
+        chain=chain,
+        progress=progress,
+    )
+
+
+def proof_verifier(
+    store: ArtefactStore, engine: Engine
+) -> Callable[[CircuitRecord, ProofRecord], None]:
+    """Return the function that checks one proof cryptographically."""
+    if engine == "evm":
+        from zkdescent.verifier import EvmProofVerifier
+
+        return EvmProofVerifier()
+    from zkdescent.circuits.backends import make_backend
+
+    def verify(circuit: CircuitRecord, proof: ProofRecord) -> None:
+        backend = make_backend(circuit.backend)
+        backend.verify(circuit, store.path_of, proof.proof, proof.public_values)
+
+    return verify
+
+
+def _inferences(store: ArtefactStore) -> list[InferenceRecord]:
+    names = [n for n in store.names("inferences/") if n.endswith(".proof.json")]
+    return [InferenceRecord.from_json(store.read_json(n, check=False), path=n) for n in names]

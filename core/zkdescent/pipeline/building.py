@@ -1,0 +1,144 @@
+"""Stage `compile`: circuits, keys and commitments; the manifest begins here.
+
+Keys are expensive and depend on little: a circuit whose program, arithmetic, size and reference
+string are what they were is taken from the store.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import tempfile
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+
+from zkdescent.circuits.ezkl_backend.codegen import emit_onnx
+from zkdescent.circuits.fixed_point import IntegerArray
+from zkdescent.circuits.proof_system import CircuitRequest
+from zkdescent.core.config import Project
+from zkdescent.core.errors import ArtefactError, ProverError
+from zkdescent.core.records import (
+    CircuitRecord,
+    Circuits,
+    DatasetRecord,
+    Manifest,
+    canonical_json,
+)
+from zkdescent.core.store import ArtefactStore
+from zkdescent.pipeline.blueprint import Blueprint, make_blueprint
+from zkdescent.pipeline.reporting import Reporter
+from zkdescent.verifier.twins.commitment import tensor_hash
+from zkdescent.verifier.twins.merkle import leaf, merkle_root
+
+
+def compile_project(
+    project: Project, report: Reporter, *, blueprint: Blueprint | None = None
+) -> Manifest:
+    """Build (or reuse) the three circuits, commit to genesis and data, write the manifest.
+
+    A manifest of the same statement keeps its plan and final state; of another, it is begun anew.
+
+    Raises:
+        ZkDescentError: as `make_blueprint`, or the prover failed.
+    """
+    blueprint = blueprint or make_blueprint(project)
+    store = project.open_store()
+    requests = blueprint.requests()
+    size = project.config.circuit.logrows
+    chosen = blueprint.backend.choose_size(requests) if size == "auto" else size
+    report.start("compile", len(requests))
+    records: dict[str, CircuitRecord] = {}
+    for count, request in enumerate(requests, start=1):
+        records[request.role] = _circuit(blueprint, store, request, chosen)
+        report.advance("compile", count, f"{request.role} circuit")
+    circuits = Circuits(
+        step=records["step"], range=records["range"], inference=records["inference"]
+    )
+    genesis, leaves = _commitments(blueprint, store, circuits)
+    hashes = [leaf(i, tensor_hash(c)) for i, c in enumerate(leaves)]
+    manifest = Manifest(
+        project=project.config.project.name,
+        config_sha256=project.config_sha256,
+        circuits=circuits,
+        dataset=DatasetRecord(
+            root=merkle_root(hashes),
+            leaves=leaves,
+            rows=len(blueprint.data.train),
+            features=blueprint.batch.features,
+            targets=blueprint.batch.targets,
+            blocks_per_epoch=len(leaves),
+        ),
+        genesis=genesis,
+        final=None,
+        total_proofs=blueprint.total_proofs,
+        hyperparameters=blueprint.hyperparameters(),
+    )
+    kept = _earlier(store)
+    if (
+        kept is not None
+        and replace(kept, final=None, specs=None, task=None, run=None, artefacts={}) == manifest
+    ):
+        return kept
+    store.write_manifest(replace(manifest, artefacts=kept.artefacts if kept else {}))
+    return store.read_manifest()
+
+
+def _earlier(store: ArtefactStore) -> Manifest | None:
+    try:
+        return store.read_manifest()
+    except ArtefactError:
+        return None
+
+
+def _circuit(
+    blueprint: Blueprint, store: ArtefactStore, request: CircuitRequest, size: int
+) -> CircuitRecord:
+    name = f"circuits/{request.role}.json"
+    key = _key(blueprint, request, size)
+    if name in store.names("circuits/"):
+        stored = store.read_json(name)
+        if stored["key"] == key:
+            record = CircuitRecord.from_json(stored["record"])
+            if all(store.has(digest) for digest in record.objects.values()):
+                return record
+    with tempfile.TemporaryDirectory(prefix="zkdescent-") as directory:
+        built = blueprint.backend.build(request, size, Path(directory))
+        objects = {name: store.put_file(path) for name, path in built.files.items()}
+    record = replace(built.record, objects=objects)
+    store.write_json(name, {"key": key, "record": record.to_json()})
+    return record
+
+
+def _key(blueprint: Blueprint, request: CircuitRequest, size: int) -> str:
+    """Digest of all that decides a circuit and its keys."""
+    described = {
+        "backend": blueprint.backend.fingerprint(size),
+        "program": hashlib.sha256(emit_onnx(request.program, request.fixed)).hexdigest(),
+        "arithmetic": request.fixed.to_json(),
+        "size": size,
+        "role": request.role,
+    }
+    return hashlib.sha256(canonical_json(described)).hexdigest()
+
+
+def _commitments(
+    blueprint: Blueprint, store: ArtefactStore, circuits: Circuits
+) -> tuple[bytes, tuple[bytes, ...]]:
+    """Commit to the genesis state and to each batch block, in the same way for all circuits.
+
+    Raises:
+        ProverError: two circuits of the project commit differently to one tensor, so that no
+            proof could be chained to another.
+    """
+    backend, tensors = blueprint.backend, [blueprint.genesis, *blueprint.fixed_blocks]
+    points = backend.commit(circuits.step, store.path_of, tensors)
+    probe: list[IntegerArray] = [blueprint.genesis, np.array([1], dtype=object)]
+    expected = backend.commit(circuits.step, store.path_of, probe)
+    for circuit in (circuits.range, circuits.inference):
+        if backend.commit(circuit, store.path_of, probe) != expected:
+            raise ProverError(
+                f"the {circuit.role} circuit commits to a state differently from the step circuit",
+                expected="one reference string and one size for the circuits of a project",
+            )
+    return points[0], tuple(points[1:])

@@ -1,0 +1,140 @@
+"""Stages `deploy` and `submit`: the run on chain, up to the minted model.
+
+Each is idempotent: the chain is read first and only what is missing is sent.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from zkdescent.core.config import Project
+from zkdescent.core.errors import ChainOfProofsBroken
+from zkdescent.core.records import ProofRecord, Role
+from zkdescent.core.store import ArtefactStore
+from zkdescent.pipeline.artefacts import GAS, load_proof
+from zkdescent.pipeline.planning import open_chain, plan_project
+from zkdescent.pipeline.reporting import Reporter
+
+if TYPE_CHECKING:
+    from zkdescent.verifier import Action, Addresses, Chain
+
+
+@dataclass(frozen=True, slots=True)
+class ChainResult:
+    """What a stage did on chain: addresses, every action with its gas, and the model's id."""
+
+    chain: str
+    chain_id: int
+    addresses: Addresses
+    actions: tuple[Action, ...]
+    model_id: int | None = None
+
+    @property
+    def gas(self) -> int:
+        """Gas of what was sent now."""
+        return sum(action.gas for action in self.actions)
+
+
+def deploy_project(
+    project: Project, report: Reporter, *, chain: Chain | None = None
+) -> ChainResult:
+    """Deploy the contracts, register the circuits, create the task.
+
+    Raises:
+        ArtefactError: not compiled yet.
+        ChainError: the chain can't be reached, or holds other code at the contracts' addresses.
+    """
+    from zkdescent.verifier import TrainingClient
+
+    if chain is None:
+        with open_chain(project) as opened:
+            return deploy_project(project, report, chain=opened)
+    store = project.open_store()
+    manifest = store.read_manifest()
+    client = TrainingClient(chain)
+    actions = list(client.ensure_deployed().actions)
+    plan, planning = plan_project(project, manifest, chain=chain)
+    actions += planning
+    actions += client.register_circuits(manifest.circuits, plan.specs)
+    actions.append(client.create_task(plan))
+    result = ChainResult(chain.name, chain.chain_id, client.addresses, tuple(actions))
+    record_gas(store, chain, result.actions)
+    return result
+
+
+def submit_project(
+    project: Project, report: Reporter, *, chain: Chain | None = None
+) -> ChainResult:
+    """Admit the data, open the run, submit every block proof, finalise, mint.
+
+    Raises:
+        ContractRejected: the ledger refuses a proof or a link, by its custom error.
+        ChainOfProofsBroken: a proof is missing, or belongs to another run.
+    """
+    from zkdescent.verifier import TrainingClient
+
+    if chain is None:
+        with open_chain(project) as opened:
+            return submit_project(project, report, chain=opened)
+    store = project.open_store()
+    manifest = store.read_manifest()
+    client = TrainingClient(chain)
+    actions = list(deploy_project(project, report, chain=chain).actions)
+    plan, _ = plan_project(project, manifest, chain=chain)
+    report.start("admit", plan.task.blocks_per_epoch)
+    report.start("submit", plan.task.total_proofs)
+
+    def progress(action: str, done: int, total: int) -> None:
+        report.advance(action, done)
+
+    def loader(role: Role) -> _Loader:
+        return _Loader(store, role)
+
+    actions += client.admit(
+        plan, manifest.circuits.range, manifest.dataset, loader("range"), progress=progress
+    )
+    actions.append(client.open_run(plan))
+    actions += client.submit(
+        plan, manifest.circuits.step, manifest.dataset, loader("step"), progress=progress
+    )
+    actions.append(client.finalise(plan))
+    actions.append(client.mint(plan))
+    record_gas(store, chain, tuple(actions))
+    return ChainResult(
+        chain.name, chain.chain_id, client.addresses, tuple(actions), plan.model_id
+    )
+
+
+class _Loader:
+    """Reads proofs of one role by index."""
+
+    def __init__(self, store: ArtefactStore, role: Role) -> None:
+        self.store = store
+        self.role = role
+
+    def __call__(self, index: int) -> ProofRecord:
+        record = load_proof(self.store, self.role, index)
+        if record is None:
+            raise ChainOfProofsBroken(
+                f"{self.role} proof {index} is missing",
+                path=str(self.store.root),
+                hint="run `zkdescent prove` first",
+            )
+        return record
+
+
+def record_gas(store: ArtefactStore, chain: Chain, actions: tuple[Action, ...]) -> None:
+    """Remember what each action cost on this chain; later runs that find it done keep it."""
+    known = read_gas(store)
+    here = known.setdefault(str(chain.chain_id) + ":" + chain.name, {})
+    here.update({action.name: action.gas for action in actions if action.sent})
+    store.write_json(GAS, known)
+
+
+def read_gas(store: ArtefactStore) -> dict[str, dict[str, int]]:
+    """Gas by chain and action, as recorded."""
+    if GAS not in store.names(GAS):
+        return {}
+    gas: dict[str, dict[str, int]] = store.read_json(GAS)
+    return gas

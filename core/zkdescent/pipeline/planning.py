@@ -1,0 +1,115 @@
+"""Which run on which chain: ids, contexts and batch order, before anything is proven.
+
+With a declared seed all of it is arithmetic over the chain id and predicted addresses, so that
+proofs can be made before anything is deployed. With a beacon, the task must be on the chain and
+its seed block mined: planning then deploys, registers, creates and seals.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from zkdescent.core.config import Project
+from zkdescent.core.errors import ConfigError
+from zkdescent.core.records import Manifest
+
+if TYPE_CHECKING:
+    from zkdescent.verifier import Action, Chain, RunPlan
+
+TESTER_STATE = "chain/tester.state"
+DEVELOPMENT_CHAIN_ID = 31337
+
+
+@contextmanager
+def open_chain(project: Project) -> Iterator[Chain]:
+    """Open the chain that the project names, and close it.
+
+    `tester` lives in a file of the project, so that the next command finds what this one did.
+    """
+    from zkdescent.verifier import Chain
+
+    table = project.config.chain
+    if table.rpc == "tester":
+        path = project.store_directory / TESTER_STATE
+        path.parent.mkdir(parents=True, exist_ok=True)
+        chain = Chain.tester(path)
+    elif table.rpc == "anvil":
+        chain = Chain.anvil()
+    else:
+        keystore = None if table.keystore is None else project.resolve(table.keystore)
+        chain = Chain.connect(table.rpc, key_env=table.key_env, keystore=keystore)
+    with chain:
+        yield chain
+
+
+def is_local(project: Project) -> bool:
+    """Whether the project's chain is one of ours, whose ids and account are known beforehand."""
+    return project.config.chain.rpc in ("tester", "anvil")
+
+
+def uses_beacon(project: Project) -> bool:
+    """Whether the batch order is drawn from a future block.
+
+    `auto` means a declared seed on local chains: there the sponsor is also the block proposer, so
+    a beacon would protect nobody, and the same proofs serve every local chain.
+    """
+    seed = project.config.chain.seed
+    return seed == "beacon" or (seed == "auto" and not is_local(project))
+
+
+def plan_project(
+    project: Project, manifest: Manifest, *, chain: Chain | None = None
+) -> tuple[RunPlan, tuple[Action, ...]]:
+    """Plan the run, and store the plan in the manifest.
+
+    Args:
+        chain: needed for a beacon, and for chains that are not local.
+
+    Returns:
+        The plan with its seed, and what was sent to the chain for it.
+    """
+    from zkdescent.verifier import TrainingClient, development_account, plan_run, reusable_specs
+
+    if chain is None and (uses_beacon(project) or not is_local(project)):
+        with open_chain(project) as opened:
+            return plan_project(project, manifest, chain=opened)
+    beacon = uses_beacon(project)
+    specs = reusable_specs(manifest.circuits)
+    plan = plan_run(
+        specs,
+        manifest.dataset,
+        genesis=manifest.genesis,
+        hyperparameters=manifest.hyperparameters,
+        total_proofs=manifest.total_proofs,
+        chain_id=DEVELOPMENT_CHAIN_ID if chain is None else chain.chain_id,
+        sponsor=development_account(0).address if chain is None else chain.address,
+        seed_delay=project.config.chain.seed_delay if beacon else 0,
+        declared_seed=bytes(32) if beacon else project.config.train.seed.to_bytes(32, "big"),
+    )
+    actions: list[Action] = []
+    if beacon:
+        if chain is None:
+            raise ConfigError("a beacon seed needs a chain", got=project.config.chain.rpc)
+        client = TrainingClient(chain)
+        actions += client.ensure_deployed().actions
+        actions += client.register_circuits(manifest.circuits, specs)
+        actions.append(client.create_task(plan))
+        plan, sealing = client.seal(plan)
+        actions += sealing
+    store = project.open_store()
+    record = plan.run_record()
+    if (manifest.task, manifest.specs, manifest.run) != (plan.task, specs, record):
+        # Another run: the final state of the one before does not belong to it.
+        store.write_manifest(
+            replace(manifest, task=plan.task, specs=specs, run=record, final=None)
+        )
+    return plan, tuple(actions)
+
+
+def tester_state(project: Project) -> Path:
+    """Where the project's in-process chain is kept."""
+    return project.store_directory / TESTER_STATE

@@ -1,0 +1,218 @@
+"""Stage `prove`: range proofs of every batch block, then every block of update steps, in order.
+
+Resumable: a stored proof that is still the right one (same circuit, context and tensors) is kept.
+"""
+
+from __future__ import annotations
+
+import io
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from zkdescent.circuits.fixed_point import IntegerArray
+from zkdescent.circuits.proof_system import Proof
+from zkdescent.core.config import Project
+from zkdescent.core.errors import ArtefactError, ProverError
+from zkdescent.core.records import CircuitRecord, Manifest, ProofRecord
+from zkdescent.core.store import ArtefactStore
+from zkdescent.pipeline.artefacts import MEASUREMENTS, TRAJECTORY, load_proof, proof_name
+from zkdescent.pipeline.blueprint import Blueprint, make_blueprint
+from zkdescent.pipeline.planning import plan_project
+from zkdescent.pipeline.reporting import Reporter
+from zkdescent.verifier.twins.commitment import check_context, split_proof
+
+if TYPE_CHECKING:
+    from zkdescent.verifier import Chain
+
+_SLOTS = {"step": 4, "range": 3, "inference": 2}
+
+
+@dataclass(frozen=True, slots=True)
+class ProvingResult:
+    """What the stage did: proofs made now and kept from before, and their cost."""
+
+    made: int
+    kept: int
+    seconds: float
+    peak_memory_mb: float
+    final: bytes
+
+
+def prove_project(
+    project: Project,
+    report: Reporter,
+    *,
+    blueprint: Blueprint | None = None,
+    chain: Chain | None = None,
+) -> ProvingResult:
+    """Prove the whole run.
+
+    Args:
+        chain: where the batch order is drawn, if the project draws it; opened if not given.
+
+    Raises:
+        ArtefactError: not compiled yet.
+        ProverError: the prover failed, or its witness differs from the reference executor.
+    """
+    blueprint = blueprint or make_blueprint(project)
+    store = project.open_store()
+    plan, _ = plan_project(project, store.read_manifest(), chain=chain)
+    manifest = store.read_manifest()
+    states = trajectory(blueprint, plan.order())
+    _store_trajectory(store, states)
+    prover = _Prover(blueprint, store, manifest)
+
+    total = len(manifest.dataset.leaves)
+    report.start("range proofs", total)
+    for index, leaf in enumerate(manifest.dataset.leaves):
+        prover.prove(
+            manifest.circuits.range,
+            index,
+            context=0,
+            expected=(manifest.genesis, leaf),
+            inputs=[blueprint.genesis, blueprint.fixed_blocks[index]],
+        )
+        report.advance("range proofs", index + 1)
+
+    report.start("block proofs", plan.task.total_proofs)
+    head = manifest.genesis
+    for index, block in enumerate(plan.order()):
+        context = plan.context(index)
+        record = prover.prove(
+            manifest.circuits.step,
+            index,
+            context=context,
+            expected=(None, head, manifest.dataset.leaves[block]),
+            inputs=[
+                np.array([context], dtype=object),
+                states[index],
+                blueprint.fixed_blocks[block],
+            ],
+            output=states[index + 1],
+        )
+        head = split_proof(record.proof, 4)[3]
+        report.advance("block proofs", index + 1)
+    # A proof beyond the last would be of another, longer run.
+    extra = plan.task.total_proofs
+    while load_proof(store, "step", extra) is not None:
+        store.remove(proof_name("step", extra))
+        extra += 1
+    store.write_manifest(replace(store.read_manifest(), final=head))
+    return ProvingResult(prover.made, prover.kept, prover.seconds, prover.peak_memory_mb, head)
+
+
+def trajectory(blueprint: Blueprint, order: tuple[int, ...]) -> list[IntegerArray]:
+    """States before the first and after each block proof, exact integers."""
+    states = [blueprint.genesis]
+    for block in order:
+        states.append(blueprint.advance(states[-1], block))
+    return states
+
+
+def _store_trajectory(store: ArtefactStore, states: list[IntegerArray]) -> None:
+    buffer = io.BytesIO()
+    np.savez(buffer, states=np.array(states, dtype=np.int64))
+    store.write_bytes(TRAJECTORY, buffer.getvalue())
+
+
+def load_trajectory(store: ArtefactStore) -> IntegerArray:
+    """States of the proven run, (proofs + 1, state size), dtype object."""
+    with np.load(io.BytesIO(store.read_bytes(TRAJECTORY))) as archive:
+        return np.asarray(archive["states"], dtype=object)
+
+
+class _Prover:
+    """Makes or keeps one proof after the other, and counts."""
+
+    def __init__(self, blueprint: Blueprint, store: ArtefactStore, manifest: Manifest) -> None:
+        self.backend = blueprint.backend
+        self.store = store
+        self.manifest = manifest
+        self.made = self.kept = 0
+        self.seconds = self.peak_memory_mb = 0.0
+        try:
+            self.measurements: dict[str, dict[str, float]] = store.read_json(MEASUREMENTS)
+        except ArtefactError:
+            self.measurements = {}
+
+    def prove(
+        self,
+        circuit: CircuitRecord,
+        index: int,
+        *,
+        context: int,
+        expected: tuple[bytes | None, ...],
+        inputs: list[IntegerArray],
+        output: IntegerArray | None = None,
+    ) -> ProofRecord:
+        """Return the proof; `expected` are commitments of the leading slots (None: the context)."""
+        kept = self._kept(circuit, index, context, expected)
+        if kept is not None:
+            self.kept += 1
+            return kept
+        proof = self.backend.prove(circuit, self.store.path_of, inputs)
+        if output is not None and list(proof.output) != list(output):
+            differing = next(i for i, (a, b) in enumerate(zip(proof.output, output, strict=True))
+                             if a != b)
+            raise ProverError(
+                f"the witness of {circuit.role} proof {index} differs from the reference executor",
+                expected=output[differing],
+                got=proof.output[differing],
+                hint=f"element {differing} of the state; please report this",
+            )
+        record = ProofRecord(
+            role=circuit.role,
+            index=index,
+            circuit=circuit.vk_sha256,
+            context=context,
+            proof=proof.proof,
+            public_values=proof.public_values,
+        )
+        self._check_slots(circuit, record, expected)
+        name = proof_name(circuit.role, index)
+        self.store.write_json(name, record.to_json())
+        self._measure(name, proof)
+        return record
+
+    def _kept(
+        self,
+        circuit: CircuitRecord,
+        index: int,
+        context: int,
+        expected: tuple[bytes | None, ...],
+    ) -> ProofRecord | None:
+        record = load_proof(self.store, circuit.role, index)
+        if record is None or record.circuit != circuit.vk_sha256 or record.context != context:
+            return None
+        slots = split_proof(record.proof, _SLOTS[circuit.role])
+        same = all(want in (None, got) for want, got in zip(expected, slots, strict=False))
+        return record if same else None
+
+    def _check_slots(
+        self, circuit: CircuitRecord, record: ProofRecord, expected: tuple[bytes | None, ...]
+    ) -> None:
+        slots = split_proof(record.proof, _SLOTS[circuit.role])
+        for position, (want, got) in enumerate(zip(expected, slots, strict=False)):
+            if want is None:
+                check_context(circuit.opening, record.context, got)
+            elif want != got:
+                raise ProverError(
+                    f"slot {position} of {circuit.role} proof {record.index} is not the "
+                    "commitment it must be",
+                    expected=want,
+                    got=got,
+                )
+
+    def _measure(self, name: str, proof: Proof) -> None:
+        self.made += 1
+        self.seconds += proof.seconds
+        self.peak_memory_mb = max(self.peak_memory_mb, proof.peak_memory_mb)
+        self.measurements[name] = {
+            "seconds": round(proof.seconds, 3),
+            "verify_seconds": round(proof.verify_seconds, 3),
+            "peak_memory_mb": round(proof.peak_memory_mb, 1),
+            "bytes": len(proof.proof),
+        }
+        self.store.write_json(MEASUREMENTS, self.measurements)

@@ -1,0 +1,97 @@
+"""The main job in one function: train, compile, prove, verify, deploy, submit.
+
+With a beacon seed the task goes on chain before the proofs are made, because the batch order is
+drawn there; with a declared seed the chain comes last.
+"""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass
+from typing import TYPE_CHECKING, Any
+
+from zkdescent.core.config import Project
+from zkdescent.pipeline.artefacts import CURVES, MEASUREMENTS
+from zkdescent.pipeline.auditing import verify_project
+from zkdescent.pipeline.blueprint import make_blueprint
+from zkdescent.pipeline.building import compile_project
+from zkdescent.pipeline.onchain import read_gas, submit_project
+from zkdescent.pipeline.planning import open_chain, plan_project
+from zkdescent.pipeline.proving import prove_project
+from zkdescent.pipeline.reporting import Reporter
+from zkdescent.pipeline.training import compare_trajectories, train_project
+
+if TYPE_CHECKING:
+    from zkdescent.verifier import Chain
+
+
+@dataclass(frozen=True, slots=True)
+class RunSummary:
+    """The closing table. Gas figures are of the whole run, also of what was sent earlier."""
+
+    project: str
+    steps: int
+    block_proofs: int
+    range_proofs: int
+    made: int
+    proving_seconds: float
+    gas_per_proof: int
+    gas_per_step: int
+    metric: str
+    part: str
+    float_metric: float
+    proven_metric: float
+    seed_source: str
+    chain: str
+    chain_id: int
+    model_id: str
+    curves: str
+    inference: str | None = None
+    inference_gas: int = 0
+
+    def to_json(self) -> dict[str, Any]:
+        """The fields as a JSON object."""
+        return asdict(self)
+
+
+def run_project(project: Project, report: Reporter, *, chain: Chain | None = None) -> RunSummary:
+    """Do the whole job; every stage resumes, so an interrupted run continues where it was.
+
+    Raises:
+        ZkDescentError: from the stage that failed; what was done stays.
+    """
+    if chain is None:
+        with open_chain(project) as opened:
+            return run_project(project, report, chain=opened)
+    blueprint = make_blueprint(project)
+    train_project(project, report, blueprint=blueprint)
+    compile_project(project, report, blueprint=blueprint)
+    proving = prove_project(project, report, blueprint=blueprint, chain=chain)
+    verify_project(project, report)
+    submitted = submit_project(project, report, chain=chain)
+    audit_store = project.open_store()
+    manifest = audit_store.read_manifest()
+    plan, _ = plan_project(project, manifest, chain=chain)
+    fidelity = compare_trajectories(project, plan.order(), report, blueprint=blueprint)
+    measured = audit_store.read_json(MEASUREMENTS)
+    gas = read_gas(audit_store).get(f"{chain.chain_id}:{chain.name}", {})
+    submitting = sum(g for name, g in gas.items() if name.startswith("submit block proof"))
+    steps = project.config.train.steps
+    return RunSummary(
+        project=manifest.project,
+        steps=steps,
+        block_proofs=manifest.total_proofs,
+        range_proofs=manifest.dataset.blocks_per_epoch,
+        made=proving.made,
+        proving_seconds=round(sum(m["seconds"] for m in measured.values()), 2),
+        gas_per_proof=submitting // manifest.total_proofs,
+        gas_per_step=submitting // steps,
+        metric=fidelity.headline,
+        part="validation" if fidelity.proven.last.validation is not None else "training",
+        float_metric=round(fidelity.final(fidelity.floats), 4),
+        proven_metric=round(fidelity.final(fidelity.proven), 4),
+        seed_source="beacon" if plan.task.seed_delay else "declared",
+        chain=submitted.chain,
+        chain_id=submitted.chain_id,
+        model_id=f"0x{plan.model_id:064x}",
+        curves=str(project.store_directory / CURVES),
+    )

@@ -1,0 +1,123 @@
+"""Stage `train`: float training, to see whether the hyperparameters work before anything is proven.
+
+After the proofs, `compare_trajectories` puts the proven fixed-point trajectory beside a float one
+over the same blocks in the same order.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from zkdescent.core.config import Project
+from zkdescent.pipeline.artefacts import CURVES, FEATURES, METRICS, MODEL, STANDARDIZER
+from zkdescent.pipeline.blueprint import Blueprint, make_blueprint
+from zkdescent.pipeline.proving import load_trajectory
+from zkdescent.pipeline.reporting import Reporter
+from zkdescent.train.curves import plot_curves
+from zkdescent.train.export import export_onnx
+from zkdescent.train.loop import FloatTraining, Progress, train_float
+from zkdescent.train.metrics import HEADLINE, Evaluation, History, evaluate
+from zkdescent.train.model import with_parameters
+
+
+@dataclass(frozen=True, slots=True)
+class TrainingResult:
+    """Float training: its trajectory, the best step, and what the headline metric is called."""
+
+    history: History
+    best_step: int
+    stopped_early: bool
+    headline: str
+
+
+@dataclass(frozen=True, slots=True)
+class Fidelity:
+    """The proven run beside float training over the same blocks in the same order."""
+
+    floats: History
+    proven: History
+    headline: str
+
+    def final(self, history: History) -> float:
+        """Headline metric after the last step, on validation data if any is held back."""
+        return _headline(history.last, self.headline)
+
+
+def train_project(
+    project: Project, report: Reporter, *, blueprint: Blueprint | None = None
+) -> TrainingResult:
+    """Train in float, store curves, metrics, the standardiser and the inference graph as ONNX.
+
+    The order of blocks is 0, 1, 2, ... here: the real one is known once the run is planned.
+    """
+    blueprint = blueprint or make_blueprint(project)
+    count = len(blueprint.blocks)
+    order = [i % count for i in range(blueprint.total_proofs)]
+    result = _train(blueprint, order, report)
+    store = project.open_store()
+    train = blueprint.data.train
+    store.write_json(STANDARDIZER, blueprint.data.standardizer.to_json())
+    store.write_json(
+        FEATURES,
+        {"features": list(train.feature_names), "targets": list(train.target_names)},
+    )
+    store.write_json(METRICS, {"float": result.history.to_json(), "best_step": result.best_step})
+    store.write_bytes(CURVES, plot_curves(result.history, title=project.config.project.name))
+    trained = with_parameters(blueprint.module, result.final.vector)
+    store.write_bytes(MODEL, export_onnx(trained, train.features[:8]))
+    headline = HEADLINE[blueprint.loss.task]
+    return TrainingResult(result.history, result.best_step, result.stopped_early, headline)
+
+
+def compare_trajectories(
+    project: Project, order: tuple[int, ...], report: Reporter, *, blueprint: Blueprint
+) -> Fidelity:
+    """Train in float along the proven order, evaluate the proven states, store both.
+
+    The exported ONNX becomes the proven model's.
+    """
+    store = project.open_store()
+    result = _train(blueprint, list(order), report)
+    states = load_trajectory(store)
+    steps = blueprint.steps_per_proof
+    evaluations = tuple(
+        evaluate(
+            with_parameters(blueprint.module, blueprint.parameters_of(state)),
+            blueprint.loss,
+            blueprint.data.train,
+            blueprint.data.validation,
+            step=index * steps,
+        )
+        for index, state in enumerate(states)
+    )
+    proven = History(
+        task=result.history.task, loss=result.history.loss, evaluations=evaluations
+    )
+    store.write_json(METRICS, {"float": result.history.to_json(), "proven": proven.to_json()})
+    title = f"{project.config.project.name}: {steps * (len(states) - 1)} proven steps"
+    store.write_bytes(CURVES, plot_curves(result.history, proven, title=title))
+    model = with_parameters(blueprint.module, blueprint.parameters_of(states[-1]))
+    store.write_bytes(MODEL, export_onnx(model, blueprint.data.train.features[:8]))
+    return Fidelity(result.history, proven, HEADLINE[blueprint.loss.task])
+
+
+def _train(blueprint: Blueprint, order: list[int], report: Reporter) -> FloatTraining:
+    settings = blueprint.project.config.train
+    report.start("float training", len(order) * blueprint.steps_per_proof)
+
+    def progress(now: Progress) -> None:
+        report.advance("float training", now.step, f"loss {now.batch_loss:.4f}")
+
+    return train_float(
+        blueprint.module,
+        blueprint.loss,
+        blueprint.data,
+        blocks=blueprint.blocks,
+        order=order,
+        settings=settings,
+        progress=progress,
+    )
+
+
+def _headline(evaluation: Evaluation, name: str) -> float:
+    return (evaluation.validation or evaluation.train).get(name)

@@ -1,0 +1,106 @@
+"""A chain behind a JSON-RPC URL: anvil on this machine or any Ethereum node."""
+
+from __future__ import annotations
+
+from typing import Any
+from urllib.parse import urlsplit
+
+from eth_utils.address import to_checksum_address
+from hexbytes import HexBytes
+from requests import Session
+from requests.exceptions import RequestException
+from web3 import HTTPProvider, Web3
+from web3.exceptions import ContractLogicError, Web3Exception
+
+from zkdescent.core.errors import ChainError, ConfigError
+from zkdescent.verifier._anvil import AnvilProcess
+from zkdescent.verifier._reverts import Reverted
+from zkdescent.verifier.twins.header import header_rlp
+
+_REQUEST_TIMEOUT_S = 60
+
+
+class HttpNode:
+    """A node reached over HTTP(S), behind the interface that :class:`~.chain.Chain` uses.
+
+    Raises:
+        ConfigError: the URL is no http(s) URL.
+        ChainError: the node does not answer.
+    """
+
+    gas_limit: int | None = None  # estimated per transaction
+
+    def __init__(self, url: str, *, process: AnvilProcess | None = None) -> None:
+        if urlsplit(url).scheme not in ("http", "https"):
+            raise ConfigError("not a node's address", expected="http(s)://...", got=url)
+        # A URL may hold an access token: errors name the host only.
+        self.name = "anvil" if process is not None else (urlsplit(url).hostname or "node")
+        self.is_local = process is not None
+        self._process = process
+        session = Session()
+        # A proxy from the environment has no business with our own loopback node.
+        session.trust_env = process is None
+        options = {"timeout": _REQUEST_TIMEOUT_S}
+        self.w3 = Web3(HTTPProvider(url, request_kwargs=options, session=session))
+        self.chain_id = int(str(self.rpc("eth_chainId")), 16)
+
+    def rpc(self, method: str, *parameters: object) -> Any:
+        """Return the raw result of a JSON-RPC method.
+
+        Raw, because web3's formatters refuse blocks of some chains (long extraData) and drop
+        header fields they don't know.
+
+        Raises:
+            ChainError: no answer, or the node's own error.
+        """
+        try:
+            reply = self.w3.provider.make_request(method, list(parameters))  # type: ignore[arg-type]
+        except (RequestException, Web3Exception, ValueError) as error:
+            raise ChainError(
+                f"{self.name} did not answer {method}",
+                got=type(error).__name__,
+                hint="is the node running and the URL right?",
+            ) from error
+        if "error" in reply:
+            raise ChainError(f"{self.name} refused {method}", got=str(reply["error"]))
+        return reply.get("result")
+
+    def mine(self, blocks: int) -> None:
+        """Mine empty blocks; only a chain of our own can be told to.
+
+        Raises:
+            ChainError: the chain is a public one.
+        """
+        if not self.is_local:
+            raise ChainError(
+                "can't mine on this chain",
+                got=self.name,
+                hint="wait for its blocks with wait_for_block",
+            )
+        self.rpc("anvil_mine", hex(blocks))
+
+    def header_rlp(self, number: int) -> bytes:
+        """Return the RLP of a block's header, rebuilt from JSON and checked against its hash."""
+        block = self.rpc("eth_getBlockByNumber", hex(number), False)
+        if block is None:
+            raise ChainError("no such block", got=number, hint="it may not be mined yet")
+        return header_rlp(block)
+
+    def code(self, address: str) -> bytes:
+        """Return the runtime code at an address."""
+        return bytes(HexBytes(self.rpc("eth_getCode", to_checksum_address(address), "latest")))
+
+    def close(self) -> None:
+        """Stop the node if it was started here."""
+        if self._process is not None:
+            self._process.close()
+
+
+def revert_of(error: ContractLogicError) -> Reverted:
+    """Return the revert data that web3 found in a node's error."""
+    data = error.data
+    if isinstance(data, dict):
+        data = next(iter(data.values()), None)
+    if isinstance(data, str) and data.startswith("0x"):
+        return Reverted(bytes(HexBytes(data)))
+    return Reverted(b"")

@@ -1,0 +1,215 @@
+"""Re-check a whole training run from its public artefacts: no data, no weights, no proving key.
+
+:func:`audit_run` is the one entry. It raises on the first break and names it; what it returns is
+what it verified. It trusts nothing in the manifest that it can recompute. What it cannot know
+offline is said in the report: that a beacon's header is really a block of that chain (compare
+with the chain), and that the verifying keys belong to the circuits one has in mind (compile them
+and compare ``vk_sha256``).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+
+from zkdescent.core.errors import ChainOfProofsBroken
+from zkdescent.core.records import (
+    CircuitRecord,
+    InferenceRecord,
+    Manifest,
+    ProofRecord,
+    Record,
+    Role,
+)
+from zkdescent.verifier._audit_proofs import (
+    CheckedInference,
+    check_block_proof,
+    check_inference,
+    check_range_proof,
+)
+from zkdescent.verifier._audit_statement import (
+    check_circuits,
+    check_complete,
+    check_dataset,
+    check_names,
+)
+from zkdescent.verifier.addresses import Addresses, predicted_addresses
+from zkdescent.verifier.chain import Chain
+from zkdescent.verifier.ledger import LedgerClient
+from zkdescent.verifier.twins.commitment import tensor_hash
+from zkdescent.verifier.twins.hashing import next_transcript
+from zkdescent.verifier.twins.shuffle import block_index
+
+LoadProof = Callable[[Role, int], ProofRecord | None]
+"""Returns proof number ``index`` of a role, None if there is none; may raise ArtefactError."""
+
+VerifyProof = Callable[[CircuitRecord, ProofRecord], None]
+"""Raises ProofRejected unless the proof verifies, for example :class:`~.evm.EvmProofVerifier`."""
+
+Progress = Callable[[Role, int, int], None]
+"""Told (role, proofs checked, proofs in all) after each proof."""
+
+
+@dataclass(frozen=True, slots=True)
+class AuditReport(Record):
+    """What was verified. ``final`` is the state's commitment (64 bytes).
+
+    ``seed_source`` says where the batch order comes from; a beacon's seed has been compared with
+    the chain only if ``compared_with_chain``. ``unsafe_srs``: the reference string was made
+    locally, whoever made it can forge every proof in this report.
+    """
+
+    project: str
+    chain_id: int
+    task_id: bytes
+    run_id: bytes
+    seed: bytes
+    seed_source: str
+    range_proofs: int
+    block_proofs: int
+    steps: int
+    order: tuple[int, ...]
+    final: bytes
+    transcript: bytes
+    inferences: tuple[CheckedInference, ...]
+    unsafe_srs: bool
+    compared_with_chain: bool
+
+
+def audit_run(
+    manifest: Manifest,
+    load_proof: LoadProof,
+    verify_proof: VerifyProof,
+    *,
+    inferences: Iterable[InferenceRecord] = (),
+    chain: Chain | None = None,
+    addresses: Addresses | None = None,
+    progress: Progress | None = None,
+) -> AuditReport:
+    """Verify that the manifest's final state is what its training run led to.
+
+    The procedure, in order:
+
+    1. The manifest is complete: task, circuits' registrations, run and final state are there.
+    2. The circuits belong together: roles, fraction bits and context openings agree, each
+       verifying-key digest is that of its words, and each registration repeats its circuit.
+    3. The dataset root is the Merkle root of the listed batch commitments.
+    4. Task id, run id and seed are those of the manifest's own fields, at the known ledger.
+    5. For each batch block a range proof: it is about the genesis state and that block, and it
+       verifies.
+    6. For each block proof in order: the step circuit; the context of this run and position;
+       in-slice equal to the out-slice before (the genesis first); batch slice equal to the leaf
+       that the seed fixes; and the proof verifies.
+    7. There are exactly as many block proofs as the task says.
+    8. The last out-slice is the manifest's final state.
+    9. Each inference proof: made for this model and its requester, with the final state's
+       weights, and it verifies.
+    10. If a chain is given: its task, seed, run, head and transcript are these.
+
+    Args:
+        manifest: the public summary of the run.
+        load_proof: gives proof records one at a time.
+        verify_proof: checks one proof cryptographically.
+        inferences: published inference proofs, if any.
+        chain: a chain to compare with; None for an offline audit.
+        addresses: the contracts' addresses; default those of this version.
+        progress: told after each proof.
+
+    Raises:
+        ChainOfProofsBroken: a link is wrong, missing or too many; ``path`` names the proof.
+        ProofRejected: a single proof does not verify, or its context is another.
+        ArtefactError: a proof could not be read (from ``load_proof``).
+    """
+    where = addresses or predicted_addresses()
+
+    # 1.-4. Everything that needs no proof.
+    task, specs, run, final = check_complete(manifest)
+    check_circuits(manifest.circuits, specs)
+    leaves = check_dataset(manifest.dataset, task)
+    check_names(manifest, task, specs, run, where)
+
+    # 5. Every number that enters the first step is a small integer. Batches are re-used in every
+    #    epoch, so one proof per block of the data set is enough.
+    total_range = manifest.dataset.blocks_per_epoch
+    for index in range(total_range):
+        record = _load(load_proof, "range", index)
+        check_range_proof(manifest.circuits.range, record, index, manifest.genesis, leaves[index])
+        verify_proof(manifest.circuits.range, record)
+        _tell(progress, "range", index + 1, total_range)
+
+    # 6. The chain of steps. The cheap checks go first, so that a break is named within
+    #    milliseconds of reading the proof and a verification is never wasted on it.
+    head, transcript, order = manifest.genesis, run.run_id, []
+    for index in range(task.total_proofs):
+        batch = block_index(run.seed, index, task.blocks_per_epoch)
+        record = _load(load_proof, "step", index)
+        head = check_block_proof(
+            manifest.circuits.step, record, index, run, head, batch, leaves[batch]
+        )
+        verify_proof(manifest.circuits.step, record)
+        transcript = next_transcript(transcript, index, batch, tensor_hash(head))
+        order.append(batch)
+        _tell(progress, "step", index + 1, task.total_proofs)
+
+    # 7. A proof beyond the last would be a fork or a continuation nobody declared.
+    if load_proof("step", task.total_proofs) is not None:
+        raise ChainOfProofsBroken(
+            "there are more block proofs than the task allows",
+            expected=task.total_proofs,
+            got=f"at least {task.total_proofs + 1}",
+            path=f"block proof {task.total_proofs}",
+        )
+
+    # 8. The published model is the one that was trained.
+    if head != final:
+        raise ChainOfProofsBroken(
+            "the final state is not the one the last block proof leads to",
+            expected=head,
+            got=final,
+            path="manifest.final",
+        )
+
+    # 9. Uses of the model.
+    checked = []
+    for inference in inferences:
+        checked.append(check_inference(manifest.circuits.inference, inference, run, final, where))
+        verify_proof(manifest.circuits.inference, inference.proof)
+
+    # 10. The chain's own view, if one is in reach.
+    if chain is not None:
+        LedgerClient(chain, where).compare(task, run, tensor_hash(final), transcript)
+
+    srs = {manifest.circuits.step.srs, manifest.circuits.range.srs, manifest.circuits.inference.srs}
+    return AuditReport(
+        project=manifest.project,
+        chain_id=run.chain_id,
+        task_id=run.task_id,
+        run_id=run.run_id,
+        seed=run.seed,
+        seed_source=run.seed_source,
+        range_proofs=total_range,
+        block_proofs=task.total_proofs,
+        steps=task.total_proofs * manifest.circuits.step.steps_per_proof,
+        order=tuple(order),
+        final=final,
+        transcript=transcript,
+        inferences=tuple(checked),
+        unsafe_srs=srs != {"ceremony"},
+        compared_with_chain=chain is not None,
+    )
+
+
+def _load(load_proof: LoadProof, role: Role, index: int) -> ProofRecord:
+    record = load_proof(role, index)
+    if record is None:
+        raise ChainOfProofsBroken(
+            "a proof is missing",
+            path=f"{'block' if role == 'step' else role} proof {index}",
+            hint="publish the whole run, or prove the missing part",
+        )
+    return record
+
+
+def _tell(progress: Progress | None, role: Role, done: int, total: int) -> None:
+    if progress is not None:
+        progress(role, done, total)

@@ -1,0 +1,353 @@
+"""Client of TrainingLedger.sol: tasks, seeds, admissions, runs and block proofs.
+
+Every method takes a :class:`~.plan.RunPlan`, reads the chain, and sends only what is missing.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from enum import IntEnum
+
+from web3.contract import Contract
+
+from zkdescent.core.errors import ChainError, ChainOfProofsBroken
+from zkdescent.core.records import CircuitRecord, DatasetRecord, ProofRecord, RunRecord, TaskRecord
+from zkdescent.verifier._reverts import ContractRefused
+from zkdescent.verifier.actions import Action, Progress, done, evidence
+from zkdescent.verifier.addresses import Addresses, predicted_addresses
+from zkdescent.verifier.chain import Chain
+from zkdescent.verifier.plan import RunPlan
+from zkdescent.verifier.twins.commitment import COMMITTED_STATE_OUT, split_proof, tensor_hash
+from zkdescent.verifier.twins.hashing import next_transcript
+from zkdescent.verifier.twins.header import mix_hash
+from zkdescent.verifier.twins.merkle import leaf, merkle_proof
+from zkdescent.verifier.twins.specs import task_tuple
+
+MAX_PROOFS_PER_TRANSACTION = 8
+_BLOCKHASH_WINDOW = 256
+
+
+class RunStatus(IntEnum):
+    """State of a run (enum RunStatus)."""
+
+    NONE = 0
+    OPEN = 1
+    FINALISED = 2
+    ABORTED = 3
+
+
+@dataclass(frozen=True, slots=True)
+class TaskState:
+    """A task on chain; ``seed`` is None until it is sealed."""
+
+    sponsor: str
+    seed: bytes | None
+    seed_block: int
+    admitted: int
+    rearms: int
+
+
+@dataclass(frozen=True, slots=True)
+class RunState:
+    """A run on chain; ``head`` is the tensor hash of its current state."""
+
+    task_id: bytes
+    head: bytes
+    transcript: bytes
+    payee: str
+    proofs: int
+    status: RunStatus
+
+
+class LedgerClient:
+    """Leads a run through the ledger: create, admit, seal, open, submit, finalise."""
+
+    def __init__(self, chain: Chain, addresses: Addresses | None = None) -> None:
+        self._chain = chain
+        self.addresses = addresses or predicted_addresses()
+
+    @property
+    def contract(self) -> Contract:
+        """The TrainingLedger contract."""
+        return self._chain.contract("TrainingLedger", self.addresses.ledger)
+
+    def task(self, task_id: bytes) -> TaskState | None:
+        """Return a task's state, None if the ledger has no such task."""
+        try:
+            answer = self._chain.call(self.contract.functions.task(task_id))
+        except ContractRefused as error:
+            if error.error_name == "TaskUnknown":
+                return None
+            raise
+        return TaskState(
+            sponsor=answer.sponsor,
+            seed=answer.seed if any(answer.seed) else None,
+            seed_block=answer.seedBlock,
+            admitted=answer.admitted,
+            rearms=answer.rearms,
+        )
+
+    def run(self, run_id: bytes) -> RunState | None:
+        """Return a run's state, None if the ledger has no such run."""
+        try:
+            answer = self._chain.call(self.contract.functions.run(run_id))
+        except ContractRefused as error:
+            if error.error_name == "RunUnknown":
+                return None
+            raise
+        return RunState(
+            task_id=answer.taskId,
+            head=answer.head,
+            transcript=answer.transcript,
+            payee=answer.payee,
+            proofs=answer.proofs,
+            status=RunStatus(answer.status),
+        )
+
+    def create_task(self, plan: RunPlan) -> Action:
+        """Publish the task. Only the sponsor can: the sender is part of its id."""
+        self._check_chain(plan)
+        if self.task(plan.task_id) is not None:
+            return Action("create task")
+        if plan.sponsor.lower() != self._chain.address.lower():
+            raise ChainError(
+                "only the sponsor can create the task",
+                expected=plan.sponsor,
+                got=self._chain.address,
+            )
+        function = self.contract.functions.createTask(task_tuple(plan.task))
+        return done("create task", self._chain.send(function, action="create task"))
+
+    def admit(
+        self,
+        plan: RunPlan,
+        circuit: CircuitRecord,
+        dataset: DatasetRecord,
+        load_proof: Callable[[int], ProofRecord],
+        *,
+        progress: Progress | None = None,
+    ) -> tuple[Action, ...]:
+        """Submit the range proof of each batch block that is not admitted yet.
+
+        Raises:
+            ContractRejected: a proof is about another genesis or block, or does not verify.
+        """
+        leaves, actions = _leaf_hashes(dataset), []
+        for index in range(dataset.blocks_per_epoch):
+            name = f"admit block {index}"
+            if self._chain.call(self.contract.functions.isAdmitted(plan.task_id, index)):
+                actions.append(Action(name, items=1))
+            else:
+                record = load_proof(index)
+                function = self.contract.functions.admit(
+                    plan.task_id,
+                    index,
+                    list(merkle_proof(leaves, index)),
+                    evidence(circuit, record, reusable=plan.specs.range.prover == "ezkl-reusable"),
+                )
+                actions.append(done(name, self._chain.send(function, action=name), items=1))
+            _tell(progress, "admit", index + 1, dataset.blocks_per_epoch)
+        return tuple(actions)
+
+    def seal(self, plan: RunPlan) -> tuple[RunPlan, tuple[Action, ...]]:
+        """Fix a beacon task's seed and return the plan with it; waits for the seed block.
+
+        A task with a declared seed is sealed at its creation. If the seed block has left the
+        256 blocks a contract can see, a new one is armed, which the ledger counts.
+
+        Raises:
+            ChainError: the task is not on the chain, or the seed block did not come.
+            ChainOfProofsBroken: the ledger drew another seed than the header gives.
+        """
+        actions = []
+        state = self._require_task(plan)
+        if plan.task.seed_delay == 0:
+            return plan, (Action("seal task"),)
+        if state.seed is None and self._chain.block_number >= state.seed_block + _BLOCKHASH_WINDOW:
+            # >=, because the transaction would be in the next block, just outside the window.
+            self._chain.wait_for_block(state.seed_block + _BLOCKHASH_WINDOW + 1)
+            function = self.contract.functions.rearm(plan.task_id)
+            actions.append(done("rearm seed", self._chain.send(function, action="rearm seed")))
+            state = self._require_task(plan)
+        if state.seed is None:
+            # One more than needed: nodes simulate on the newest block, which must lie after it.
+            self._chain.wait_for_block(state.seed_block + 1)
+            header = self._chain.header_rlp(state.seed_block)
+            function = self.contract.functions.seal(plan.task_id, header)
+            actions.append(done("seal task", self._chain.send(function, action="seal task")))
+            state = self._require_task(plan)
+        else:
+            actions.append(Action("seal task"))
+        source = mix_hash(self._chain.header_rlp(state.seed_block))
+        sealed = plan.sealed(state.seed_block, source)
+        if sealed.seed != state.seed:
+            raise ChainOfProofsBroken(
+                "the ledger's seed is not that of its seed block",
+                expected=sealed.seed,
+                got=state.seed,
+                path="seal",
+            )
+        return sealed, tuple(actions)
+
+    def open_run(self, plan: RunPlan) -> Action:
+        """Open the run; for its payee or the sponsor, when all blocks are admitted."""
+        if self.run(plan.run_id) is not None:
+            return Action("open run")
+        function = self.contract.functions.openRun(plan.task_id, plan.payee, plan.nonce)
+        return done("open run", self._chain.send(function, action="open run"))
+
+    def submit(
+        self,
+        plan: RunPlan,
+        circuit: CircuitRecord,
+        dataset: DatasetRecord,
+        load_proof: Callable[[int], ProofRecord],
+        *,
+        per_transaction: int = 1,
+        progress: Progress | None = None,
+    ) -> tuple[Action, ...]:
+        """Submit the block proofs that the ledger does not have, in order.
+
+        Args:
+            plan: the run, with its seed.
+            circuit: the step circuit.
+            dataset: the batch blocks.
+            load_proof: gives block proof ``index``.
+            per_transaction: 1 to 8 proofs share a transaction.
+            progress: told ("submit", proofs on chain, proofs in all) after each transaction.
+
+        Raises:
+            ChainOfProofsBroken: the ledger holds other block proofs of this run than these.
+            ContractRejected: a proof was rejected; nothing of its transaction was kept.
+        """
+        if not 1 <= per_transaction <= MAX_PROOFS_PER_TRANSACTION:
+            raise ChainError(
+                "too many proofs for a transaction",
+                got=per_transaction,
+                expected=f"1 to {MAX_PROOFS_PER_TRANSACTION}",
+            )
+        state, order, leaves = self._require_run(plan), plan.order(), _leaf_hashes(dataset)
+        self._check_prefix(plan, state, load_proof)
+        total, actions = plan.task.total_proofs, []
+        reusable = plan.specs.step.prover == "ezkl-reusable"
+        for first in range(state.proofs, total, per_transaction):
+            indices = range(first, min(first + per_transaction, total))
+            blocks = [
+                (
+                    list(merkle_proof(leaves, order[index])),
+                    evidence(circuit, load_proof(index), reusable=reusable),
+                )
+                for index in indices
+            ]
+            name = f"submit block proof {first}" + (f" to {indices[-1]}" if len(blocks) > 1 else "")
+            function = self.contract.functions.submit(plan.run_id, blocks)
+            receipt = self._chain.send(function, action=name)
+            actions.append(done(name, receipt, items=len(blocks)))
+            _tell(progress, "submit", indices[-1] + 1, total)
+        return tuple(actions)
+
+    def finalise(self, plan: RunPlan) -> Action:
+        """Close the complete run; its final state never changes again."""
+        if self._require_run(plan).status == RunStatus.FINALISED:
+            return Action("finalise run")
+        function = self.contract.functions.finalise(plan.run_id)
+        return done("finalise run", self._chain.send(function, action="finalise run"))
+
+    def abort(self, plan: RunPlan) -> Action:
+        """Close an open run for good; for its payee, or the sponsor after the deadline."""
+        if self._require_run(plan).status == RunStatus.ABORTED:
+            return Action("abort run")
+        function = self.contract.functions.abort(plan.run_id)
+        return done("abort run", self._chain.send(function, action="abort run"))
+
+    def compare(self, task: TaskRecord, run: RunRecord, final: bytes, transcript: bytes) -> None:
+        """Check that the ledger tells the same story: seed, seed block, run, head, transcript.
+
+        Args:
+            task: what was trained.
+            run: the run's record.
+            final: tensor hash (32 bytes) of the final state.
+            transcript: the transcript after the last block proof.
+
+        Raises:
+            ChainOfProofsBroken: something differs, or the ledger does not know the run.
+        """
+        on_task, on_run = self.task(run.task_id), self.run(run.run_id)
+        if on_task is None or on_run is None:
+            raise ChainOfProofsBroken(
+                "the ledger does not know the run",
+                got=self._chain.name,
+                expected=run.run_id,
+                path="chain",
+            )
+        block = on_task.seed_block if task.seed_delay else None
+        for what, expected, got in (
+            ("chain id", run.chain_id, self._chain.chain_id),
+            ("sponsor", run.sponsor.lower(), on_task.sponsor.lower()),
+            ("seed", run.seed, on_task.seed),
+            ("seed block", run.seed_block, block),
+            ("task of the run", run.task_id, on_run.task_id),
+            ("payee", run.payee.lower(), on_run.payee.lower()),
+            ("number of proofs", task.total_proofs, on_run.proofs),
+            ("status", RunStatus.FINALISED.name, on_run.status.name),
+            ("final state", final, on_run.head),
+            ("transcript", transcript, on_run.transcript),
+        ):
+            if expected != got:
+                raise ChainOfProofsBroken(
+                    f"{what} differs from the ledger's", expected=expected, got=got, path="chain"
+                )
+
+    def _check_prefix(
+        self, plan: RunPlan, state: RunState, load_proof: Callable[[int], ProofRecord]
+    ) -> None:
+        """The proofs the ledger has must be ours, or what follows would be sent in vain."""
+        transcript, order = plan.run_id, plan.order()
+        for index in range(state.proofs):
+            state_out = split_proof(load_proof(index).proof, 4)[COMMITTED_STATE_OUT]
+            transcript = next_transcript(transcript, index, order[index], tensor_hash(state_out))
+        if transcript != state.transcript:
+            raise ChainOfProofsBroken(
+                "the ledger holds other block proofs of this run",
+                expected=transcript,
+                got=state.transcript,
+                path=f"block proofs 0 to {state.proofs - 1}",
+                hint="open another run (nonce) for these proofs",
+            )
+
+    def _check_chain(self, plan: RunPlan) -> None:
+        if plan.chain_id != self._chain.chain_id:
+            raise ChainError(
+                "the run was planned for another chain",
+                expected=plan.chain_id,
+                got=self._chain.chain_id,
+                hint="contexts bind the chain; prove again",
+            )
+
+    def _require_task(self, plan: RunPlan) -> TaskState:
+        self._check_chain(plan)
+        state = self.task(plan.task_id)
+        if state is None:
+            raise ChainError(
+                "the task is not on this chain", expected=plan.task_id, hint="create it first"
+            )
+        return state
+
+    def _require_run(self, plan: RunPlan) -> RunState:
+        self._check_chain(plan)
+        state = self.run(plan.run_id)
+        if state is None:
+            raise ChainError(
+                "the run is not on this chain", expected=plan.run_id, hint="open it first"
+            )
+        return state
+
+
+def _leaf_hashes(dataset: DatasetRecord) -> Sequence[bytes]:
+    return [leaf(i, tensor_hash(commitment)) for i, commitment in enumerate(dataset.leaves)]
+
+
+def _tell(progress: Progress | None, action: str, done_: int, total: int) -> None:
+    if progress is not None:
+        progress(action, done_, total)

@@ -1,0 +1,68 @@
+"""Python twins of the contracts' arithmetic: same inputs, same words, no chain needed.
+
+Each module is one idea and mirrors one Solidity library; differential tests compare the two.
+
+>>> from zkdescent.verifier.twins import merkle_root, permute, to_field
+>>> sorted(permute(bytes(32), 0, position, 5) for position in range(5))
+[0, 1, 2, 3, 4]
+>>> to_field(-1) == 21888242871839275222246405745257275088548364400416034343698204186575808495616
+True
+"""
+
+from zkdescent.verifier.twins.commitment import (
+    POINT_BYTES,
+    check_context,
+    check_point,
+    open_context,
+    split_proof,
+    tensor_hash,
+)
+from zkdescent.verifier.twins.fixed import SCALAR_FIELD, check_field, from_field, to_field
+from zkdescent.verifier.twins.hashing import (
+    circuit_id,
+    inference_context,
+    input_commitment,
+    next_transcript,
+    run_id,
+    seed,
+    step_context,
+    task_id,
+)
+from zkdescent.verifier.twins.header import header_rlp, mix_hash
+from zkdescent.verifier.twins.merkle import leaf, merkle_proof, merkle_root, verify_merkle
+from zkdescent.verifier.twins.shuffle import block_index, permute
+from zkdescent.verifier.twins.specs import COMMITTED_SLOTS, Prover, Role, circuit_tuple, task_tuple
+
+__all__ = [
+    "COMMITTED_SLOTS",
+    "POINT_BYTES",
+    "SCALAR_FIELD",
+    "Prover",
+    "Role",
+    "block_index",
+    "check_context",
+    "check_field",
+    "check_point",
+    "circuit_id",
+    "circuit_tuple",
+    "from_field",
+    "header_rlp",
+    "inference_context",
+    "input_commitment",
+    "leaf",
+    "merkle_proof",
+    "merkle_root",
+    "mix_hash",
+    "next_transcript",
+    "open_context",
+    "permute",
+    "run_id",
+    "seed",
+    "split_proof",
+    "step_context",
+    "task_id",
+    "task_tuple",
+    "tensor_hash",
+    "to_field",
+    "verify_merkle",
+]
