@@ -130,9 +130,7 @@ def place_step_rescales(
     """Cheapest rescales of one update step under the backend's cost model."""
     return place_rescales(
         graph,
-        lambda chosen: step_program(
-            graph, layout, batch, steps=1, fixed=fixed, rescaled=chosen
-        ),
+        lambda chosen: step_program(graph, layout, batch, steps=1, fixed=fixed, rescaled=chosen),
         cost,
     )
 

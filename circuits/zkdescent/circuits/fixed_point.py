@@ -107,7 +107,12 @@ def quantize(values: NDArray[np.float64], fraction_bits: int, *, what: str) -> I
         raise RangeOverflow(f"{what} holds NaN or infinity", expected="finite numbers")
     scaled = array * float(1 << fraction_bits)
     rounded = np.trunc(scaled + np.copysign(0.5, scaled))
-    return np.vectorize(int, otypes=[object])(rounded) if array.size else rounded.astype(object)
+    return _integers(rounded)
+
+
+def _integers(whole: NDArray[np.float64]) -> IntegerArray:
+    """Doubles that are whole numbers as exact Python integers."""
+    return np.array([int(v) for v in whole.reshape(-1)], dtype=object).reshape(whole.shape)
 
 
 def dequantize(integers: IntegerArray, fraction_bits: int) -> NDArray[np.float64]:
@@ -129,7 +134,7 @@ def shift_right_rounded(value: int, shift: int) -> int:
 
 
 def dyadic(value: Fraction, bits: int) -> tuple[int, int]:
-    """Write a constant as m * 2**-j with odd |m| < 2**bits (m, j exact integers, j may be negative).
+    """Write a constant as m * 2**-j, rounded, with odd |m| < 2**bits; j may be negative.
 
     Example:
         >>> dyadic(Fraction(3, 32), 12)
@@ -174,4 +179,4 @@ def sigmoid_table(integers: IntegerArray, bits: int) -> IntegerArray:
     scale = float(1 << bits)
     x = np.asarray(integers, dtype=np.float64) / scale
     y = scale / (1.0 + np.exp(-x))
-    return np.vectorize(int, otypes=[object])(np.floor(y + 0.5))
+    return _integers(np.floor(y + 0.5))

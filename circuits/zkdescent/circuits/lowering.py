@@ -90,7 +90,7 @@ class Lowering:
                 got=_where(node),
                 hint="supported: " + ", ".join(supported_operators()),
             )
-        arguments = fx.map_arg(tuple(node.args), lambda n: values.get(n))
+        arguments: Any = fx.map_arg(tuple(node.args), values.get)  # type: ignore[arg-type]
         value = handler(self, node, *arguments)
         if isinstance(value, Uniform):
             return value
@@ -174,13 +174,21 @@ def _transpose(low: Lowering, node: fx.Node, x: Value) -> Value:
 def _transpose_int(low: Lowering, node: fx.Node, x: Value, a: int, b: int) -> Value:
     rank = len(low.arithmetic.shape(x))
     if rank != 2 and a % rank != b % rank:
-        raise UnsupportedOperator("transposing more than two axes can't be proven yet",
-                                  got=_where(node))
+        raise UnsupportedOperator(
+            "transposing more than two axes can't be proven yet", got=_where(node)
+        )
     return x if a % rank == b % rank else _transpose(low, node, x)
 
 
-@handles(aten.view.default, aten._unsafe_view.default, aten.reshape.default,
-         aten.squeeze.dim, aten.squeeze.dims, aten.squeeze.default, aten.unsqueeze.default)
+@handles(
+    aten.view.default,
+    aten._unsafe_view.default,
+    aten.reshape.default,
+    aten.squeeze.dim,
+    aten.squeeze.dims,
+    aten.squeeze.default,
+    aten.unsqueeze.default,
+)
 def _reshape(low: Lowering, node: fx.Node, x: Value, *_: object) -> Value:
     shape = tuple(int(n) for n in node.meta["val"].shape)
     if isinstance(x, Uniform):
@@ -195,8 +203,14 @@ def _expand(low: Lowering, node: fx.Node, x: Value, shape: Sequence[int], **_: o
     return x  # operations broadcast
 
 
-@handles(aten.clone.default, aten.detach.default, aten.alias.default, aten.contiguous.default,
-         aten.lift_fresh_copy.default, aten._to_copy.default)
+@handles(
+    aten.clone.default,
+    aten.detach.default,
+    aten.alias.default,
+    aten.contiguous.default,
+    aten.lift_fresh_copy.default,
+    aten._to_copy.default,
+)
 def _same(low: Lowering, node: fx.Node, x: Value, *_: object) -> Value:
     return x
 
@@ -332,8 +346,10 @@ def _broadcast(low: Lowering, node: fx.Node, x: Value, argument: int) -> Symboli
     shape = tuple(node.args[argument].meta["val"].shape)  # type: ignore[union-attr]
     if isinstance(x, Symbolic) and low.builder.shape(x.node) == shape:
         return x
-    raise UnsupportedOperator("a matrix product with a constant or broadcast operand "
-                              "can't be proven yet", got=_where(node))
+    raise UnsupportedOperator(
+        "a matrix product with a constant or broadcast operand can't be proven yet",
+        got=_where(node),
+    )
 
 
 @handles(aten.addmm.default)
@@ -345,8 +361,14 @@ def _addmm(low: Lowering, node: fx.Node, bias: Value, a: Value, b: Value) -> Val
 
 
 @handles(aten.sum.dim_IntList, aten.sum.default)
-def _sum(low: Lowering, node: fx.Node, x: Value, dims: Sequence[int] = (), keep: bool = False,
-         **_: object) -> Value:
+def _sum(
+    low: Lowering,
+    node: fx.Node,
+    x: Value,
+    dims: Sequence[int] = (),
+    keep: bool = False,
+    **_: object,
+) -> Value:
     source = tuple(node.args[0].meta["val"].shape)  # type: ignore[union-attr]
     axes = _axes(dims, len(source))
     shape = tuple(node.meta["val"].shape)
@@ -356,15 +378,22 @@ def _sum(low: Lowering, node: fx.Node, x: Value, dims: Sequence[int] = (), keep:
             count *= source[axis]
         return Uniform(x.value * count, shape)
     if low.builder.shape(x.node) != source:
-        raise UnsupportedOperator("a sum over a broadcast axis can't be proven yet",
-                                  got=_where(node))
+        raise UnsupportedOperator(
+            "a sum over a broadcast axis can't be proven yet", got=_where(node)
+        )
     summed = low.builder.sum(x.node, axes, node.name)
     return Symbolic(low.builder.reshape(summed, shape or (1,)), x.scale, x.coefficient)
 
 
 @handles(aten.mean.default, aten.mean.dim)
-def _mean(low: Lowering, node: fx.Node, x: Value, dims: Sequence[int] = (), keep: bool = False,
-          **_: object) -> Value:
+def _mean(
+    low: Lowering,
+    node: fx.Node,
+    x: Value,
+    dims: Sequence[int] = (),
+    keep: bool = False,
+    **_: object,
+) -> Value:
     source = tuple(node.args[0].meta["val"].shape)  # type: ignore[union-attr]
     count = 1
     for axis in _axes(dims, len(source)):

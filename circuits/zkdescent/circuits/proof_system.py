@@ -86,7 +86,7 @@ class ProofSystem(ABC):
 
     @abstractmethod
     def choose_size(self, requests: list[CircuitRequest]) -> int:
-        """Size parameter that all circuits of the project share (logrows), or 0 if they need not."""
+        """Size that all circuits of the project share (logrows), or 0 if they need not."""
 
     @abstractmethod
     def max_steps(self, cost_per_step: float) -> int:
@@ -110,14 +110,13 @@ class ProofSystem(ABC):
         """What decides keys besides the program: version of the prover, reference string."""
 
     @abstractmethod
-    def prove(
-        self, circuit: CircuitRecord, locate: Locate, inputs: list[IntegerArray]
-    ) -> Proof:
+    def prove(self, circuit: CircuitRecord, locate: Locate, inputs: list[IntegerArray]) -> Proof:
         """Prove the circuit on its inputs, in the program's order, and verify the proof."""
 
     @abstractmethod
-    def verify(self, circuit: CircuitRecord, locate: Locate, proof: bytes,
-               public_values: tuple[int, ...]) -> None:
+    def verify(
+        self, circuit: CircuitRecord, locate: Locate, proof: bytes, public_values: tuple[int, ...]
+    ) -> None:
         """Verify off-chain; raises ProofRejected."""
 
     @abstractmethod

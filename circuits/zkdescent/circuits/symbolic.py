@@ -114,7 +114,12 @@ class Arithmetic:
         return self.rescale(a, scale), self.rescale(b, scale)
 
     def add(
-        self, a: Symbolic, b: Symbolic, *, subtract: bool = False, target: int | None = None,
+        self,
+        a: Symbolic,
+        b: Symbolic,
+        *,
+        subtract: bool = False,
+        target: int | None = None,
         name: str = "",
     ) -> Symbolic:
         """Sum or difference; broadcasting."""

@@ -81,11 +81,11 @@ def trace_step(
     names = [name for name, _ in module.named_parameters()]
     params = [p.detach().clone() for _, p in module.named_parameters()]
 
-    def step(
-        params: list[Tensor], slots: list[Tensor], x: Tensor, y: Tensor
-    ) -> list[Tensor]:
+    def step(params: list[Tensor], slots: list[Tensor], x: Tensor, y: Tensor) -> list[Tensor]:
         def objective(params: list[Tensor]) -> Tensor:
-            prediction = torch.func.functional_call(module, dict(zip(names, params, strict=True)), x)
+            prediction = torch.func.functional_call(
+                module, dict(zip(names, params, strict=True)), x
+            )
             return loss(prediction, y)
 
         gradients = torch.func.grad(objective)(params)

@@ -10,15 +10,15 @@ import typer
 from zkdescent.cli.context import AsJson, Verbose, choose_output
 from zkdescent.cli.output import pairs, short, table
 
-app = typer.Typer(
-    help="Prove and verify inferences of any ONNX model.", no_args_is_help=True
-)
+app = typer.Typer(help="Prove and verify inferences of any ONNX model.", no_args_is_help=True)
 
 
 @app.command()
 def prove(
     model: Annotated[Path, typer.Argument(help="The ONNX file.")],
-    input: Annotated[Path, typer.Option(help='{"input_data": [[...], ...]}, a flat list per input.')],
+    input: Annotated[
+        Path, typer.Option(help='{"input_data": [[...], ...]}, a flat list per input.')
+    ],
     out: Annotated[Path, typer.Option(help="A new directory for the proof.")],
     fraction_bits: Annotated[int, typer.Option(help="Fixed-point precision.", min=4, max=20)] = 12,
     tolerance: Annotated[

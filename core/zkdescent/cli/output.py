@@ -29,7 +29,7 @@ _MINIMUM_WIDTH = 100
 
 @dataclass(slots=True)
 class Output:
-    """How results are printed: `as_json` puts one object on stdout and everything else on stderr."""
+    """How results are printed; `as_json` puts one object on stdout and the rest on stderr."""
 
     as_json: bool = False
     verbose: bool = False

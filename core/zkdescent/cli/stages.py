@@ -43,12 +43,10 @@ def train(directory: Directory = HERE, as_json: AsJson = False, verbose: Verbose
         "loss": part.loss,
         "curves": project.store_directory / CURVES,
     }
-    output.result(payload, pairs("Float training", [(k, v) for k, v in payload.items()]))
+    output.result(payload, pairs("Float training", list(payload.items())))
 
 
-def compile(
-    directory: Directory = HERE, as_json: AsJson = False, verbose: Verbose = False
-) -> None:
+def compile(directory: Directory = HERE, as_json: AsJson = False, verbose: Verbose = False) -> None:
     """Trace the update step, build the circuits and keys, commit to genesis and data."""
     output = choose_output(as_json, verbose)
     from zkdescent.pipeline.building import compile_project
@@ -163,10 +161,14 @@ def verify(
         ("final state", short(audit.final)),
         ("compared with chain", audit.compared_with_chain),
     ]
-    notes = [
-        "The reference string was made locally: whoever made it can forge these proofs. "
-        "It is for tests."
-    ] if audit.unsafe_srs else []
+    notes = (
+        [
+            "The reference string was made locally: whoever made it can forge these proofs. "
+            "It is for tests."
+        ]
+        if audit.unsafe_srs
+        else []
+    )
     output.result(payload, pairs("Verified", rows), *notes)
 
 

@@ -42,8 +42,14 @@ def diagnose() -> list[Finding]:
     version = ".".join(str(n) for n in sys.version_info[:3])
     supported = sys.version_info >= (3, 11)
     findings = [
-        Finding("Python", supported, True, "everything", version,
-                "" if supported else "install Python 3.11 or newer")
+        Finding(
+            "Python",
+            supported,
+            True,
+            "everything",
+            version,
+            "" if supported else "install Python 3.11 or newer",
+        )
     ]
     for name, needed_for, required, advice in _PACKAGES:
         try:
@@ -70,5 +76,6 @@ def _anvil() -> Finding:
 def _node() -> Finding:
     node = shutil.which("node")
     advice = "" if node else "install Node.js 18 or newer; nothing else needs it"
-    return Finding("node", node is not None, False, "compiling contracts, forge tests",
-                   node or "", advice)
+    return Finding(
+        "node", node is not None, False, "compiling contracts, forge tests", node or "", advice
+    )

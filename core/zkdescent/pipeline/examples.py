@@ -42,9 +42,7 @@ def create_project(directory: Path, example: str) -> list[str]:
             hint=suggestion(example, names, what="examples"),
         )
     if directory.exists() and (not directory.is_dir() or any(directory.iterdir())):
-        raise ConfigError(
-            "the directory is not empty", path=directory, hint="name a new directory"
-        )
+        raise ConfigError("the directory is not empty", path=directory, hint="name a new directory")
     directory.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=directory.parent, prefix=".zkdescent-") as scratch:
         copy = Path(scratch) / "project"

@@ -24,7 +24,7 @@ from zkdescent.train.rows import load_rows
 from zkdescent.verifier.twins.commitment import split_proof
 
 if TYPE_CHECKING:
-    from zkdescent.verifier import Action, Chain, RunPlan
+    from zkdescent.verifier import Chain, RunPlan
 
 
 @dataclass(frozen=True, slots=True)

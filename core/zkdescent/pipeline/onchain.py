@@ -5,6 +5,7 @@ Each is idempotent: the chain is read first and only what is missing is sent.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -17,7 +18,7 @@ from zkdescent.pipeline.planning import open_chain, plan_project
 from zkdescent.pipeline.reporting import Reporter
 
 if TYPE_CHECKING:
-    from zkdescent.verifier import Action, Addresses, Chain
+    from zkdescent.verifier import Action, Addresses, Chain, RunPlan
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,6 +92,7 @@ def submit_project(
     def loader(role: Role) -> _Loader:
         return _Loader(store, role)
 
+    _check_contexts(plan, loader("step"))
     actions += client.admit(
         plan, manifest.circuits.range, manifest.dataset, loader("range"), progress=progress
     )
@@ -101,9 +103,20 @@ def submit_project(
     actions.append(client.finalise(plan))
     actions.append(client.mint(plan))
     record_gas(store, chain, tuple(actions))
-    return ChainResult(
-        chain.name, chain.chain_id, client.addresses, tuple(actions), plan.model_id
-    )
+    return ChainResult(chain.name, chain.chain_id, client.addresses, tuple(actions), plan.model_id)
+
+
+def _check_contexts(plan: RunPlan, load: Callable[[int], ProofRecord]) -> None:
+    """Refuse proofs of another run before gas is spent on them."""
+    for index in range(plan.task.total_proofs):
+        context = load(index).context
+        if context != plan.context(index):
+            raise ChainOfProofsBroken(
+                f"block proof {index} was made for another run, payee, ledger or chain",
+                expected=plan.context(index),
+                got=context,
+                hint="run `zkdescent prove` again for this chain",
+            )
 
 
 class _Loader:

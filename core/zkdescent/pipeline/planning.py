@@ -104,9 +104,7 @@ def plan_project(
     record = plan.run_record()
     if (manifest.task, manifest.specs, manifest.run) != (plan.task, specs, record):
         # Another run: the final state of the one before does not belong to it.
-        store.write_manifest(
-            replace(manifest, task=plan.task, specs=specs, run=record, final=None)
-        )
+        store.write_manifest(replace(manifest, task=plan.task, specs=specs, run=record, final=None))
     return plan, tuple(actions)
 
 

@@ -154,8 +154,9 @@ class _Prover:
             return kept
         proof = self.backend.prove(circuit, self.store.path_of, inputs)
         if output is not None and list(proof.output) != list(output):
-            differing = next(i for i, (a, b) in enumerate(zip(proof.output, output, strict=True))
-                             if a != b)
+            differing = next(
+                i for i, (a, b) in enumerate(zip(proof.output, output, strict=True)) if a != b
+            )
             raise ProverError(
                 f"the witness of {circuit.role} proof {index} differs from the reference executor",
                 expected=output[differing],

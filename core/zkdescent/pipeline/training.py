@@ -90,9 +90,7 @@ def compare_trajectories(
         )
         for index, state in enumerate(states)
     )
-    proven = History(
-        task=result.history.task, loss=result.history.loss, evaluations=evaluations
-    )
+    proven = History(task=result.history.task, loss=result.history.loss, evaluations=evaluations)
     store.write_json(METRICS, {"float": result.history.to_json(), "proven": proven.to_json()})
     title = f"{project.config.project.name}: {steps * (len(states) - 1)} proven steps"
     store.write_bytes(CURVES, plot_curves(result.history, proven, title=title))

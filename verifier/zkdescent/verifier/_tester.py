@@ -11,6 +11,7 @@ Differences from eth-tester's stock backend, each with its reason:
 from __future__ import annotations
 
 import time
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -36,14 +37,20 @@ _BALANCE_WEI = 10_000 * 10**18
 _TRANSACTION_GAS = 16_777_216  # EIP-7825, the cap on chains after Prague
 
 
+@cache
+def _account_keys() -> Any:
+    """The accounts with a balance at genesis; deriving them takes longer than opening a chain."""
+    return get_account_keys_from_mnemonic(
+        DEVELOPMENT_MNEMONIC, quantity=_ACCOUNTS, hd_path="m/44'/60'/0'/0"
+    )
+
+
 class TesterBackend(PyEVMBackend):  # type: ignore[misc]
     """eth-tester backend over :class:`PragueChain`, saved to a file after each block."""
 
     def __init__(self, file: TesterFile | None = None) -> None:
         self._file = file
-        self.account_keys = get_account_keys_from_mnemonic(
-            DEVELOPMENT_MNEMONIC, quantity=_ACCOUNTS, hd_path="m/44'/60'/0'/0"
-        )
+        self.account_keys = _account_keys()
         stored = file.read() if file is not None else None
         self._store: dict[bytes, bytes] = stored if stored is not None else {}
         self.chain: PragueChain = open_chain(self._store) if stored else self._genesis()

@@ -24,6 +24,7 @@ from eth.exceptions import PyEVMError
 from eth_account.signers.local import LocalAccount
 from eth_tester.exceptions import TransactionFailed
 from eth_tester.exceptions import ValidationError as TesterInvalid
+from eth_typing import ChecksumAddress
 from eth_utils.address import to_checksum_address
 from eth_utils.exceptions import ValidationError as EvmInvalid
 from requests.exceptions import RequestException
@@ -86,6 +87,7 @@ class Chain:
     def __init__(self, node: _Node, account: LocalAccount) -> None:
         self._node = node
         self.account = account
+        self._contracts: dict[tuple[str, ChecksumAddress], Contract] = {}
 
     @classmethod
     def tester(cls, path: Path | str | None = None, *, account: int = 0) -> Chain:
@@ -172,8 +174,11 @@ class Chain:
 
     def contract(self, name: str, address: str) -> Contract:
         """Return a shipped contract's ABI bound to an address; structs answer as named tuples."""
-        abi = load_artifact(name).abi
-        return self._node.w3.eth.contract(to_checksum_address(address), abi=abi, decode_tuples=True)
+        key = (name, to_checksum_address(address))
+        if key not in self._contracts:  # building one takes longer than a call to it
+            abi = load_artifact(name).abi
+            self._contracts[key] = self._node.w3.eth.contract(key[1], abi=abi, decode_tuples=True)
+        return self._contracts[key]
 
     def code(self, address: str) -> bytes:
         """Return the runtime code at an address, empty if there is no contract."""

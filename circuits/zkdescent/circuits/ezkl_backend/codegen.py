@@ -18,6 +18,7 @@ never positive between operations; they let an exact left shift ride along for f
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import onnx
@@ -58,7 +59,7 @@ class _Emitter:
         self.constants[name] = array
         return name
 
-    def emit(self, op: str, *inputs: str, **attributes: object) -> str:
+    def emit(self, op: str, *inputs: str, **attributes: Any) -> str:
         name = f"t{len(self.nodes)}"
         self.nodes.append(helper.make_node(op, list(inputs), [name], **attributes))
         return name
@@ -72,9 +73,7 @@ class _Emitter:
 
     def slice(self, name: str, start: int, stop: int) -> str:
         """Elements start..stop along the first axis."""
-        return self.emit(
-            "Slice", name, self.geometry(start), self.geometry(stop), self.geometry(0)
-        )
+        return self.emit("Slice", name, self.geometry(start), self.geometry(stop), self.geometry(0))
 
     def plain(self, value: _Value) -> str:
         """The tensor with label 0 and positive sign."""
@@ -132,7 +131,8 @@ class _Emitter:
             case Op.SHIFT_LEFT:
                 (x,) = inputs
                 return _Value(
-                    self.relabelled(x.name, -node.attributes[0]), x.label - node.attributes[0],
+                    self.relabelled(x.name, -node.attributes[0]),
+                    x.label - node.attributes[0],
                     x.sign,
                 )
             case Op.RESCALE:
@@ -140,8 +140,7 @@ class _Emitter:
             case Op.RELU:
                 return _Value(self.emit("Relu", self.plain(inputs[0])))
             case Op.IS_POSITIVE:
-                x = self.plain(inputs[0])
-                flag = self.emit("Greater", x, self.constant(0))
+                flag = self.emit("Greater", self.plain(inputs[0]), self.constant(0))
                 return _Value(self.emit("Cast", flag, to=TensorProto.INT32))
             case Op.CLAMP:
                 return self.clamp(node, inputs[0])
@@ -209,9 +208,7 @@ def emit_onnx(program: Program, fixed: FixedPoint) -> bytes:
         emitter.nodes,
         "zkdescent",
         [
-            helper.make_tensor_value_info(
-                name, TensorProto.INT32, list(program.nodes[index].shape)
-            )
+            helper.make_tensor_value_info(name, TensorProto.INT32, list(program.nodes[index].shape))
             for name, index in program.inputs.items()
         ],
         [helper.make_tensor_value_info("output", TensorProto.INT32, [size])],

@@ -6,13 +6,12 @@ This is the only module that imports ezkl.
 from __future__ import annotations
 
 import asyncio
+import importlib
 import json
 import re
 import time
 from pathlib import Path
 from typing import Any
-
-import ezkl
 
 from zkdescent.circuits.ezkl_backend.settings import (
     RunArguments,
@@ -20,6 +19,9 @@ from zkdescent.circuits.ezkl_backend.settings import (
     refuse_unsafe_settings,
 )
 from zkdescent.circuits.fixed_point import FixedPoint
+
+# The stubs that ezkl ships declare other signatures than its functions have.
+ezkl: Any = importlib.import_module("ezkl")
 
 
 def gen_srs(path: str, logrows: int) -> None:
@@ -168,8 +170,15 @@ def onnx_prove(directory: str, srs: str) -> dict[str, Any]:
     model, settings, compiled, vk, pk, data, vka, source, scratch = (
         str(work / name)
         for name in (
-            "model.onnx", "settings.json", "compiled", "vk.key", "pk.key", "input.json", "vka",
-            "verifier.sol", "scratch",
+            "model.onnx",
+            "settings.json",
+            "compiled",
+            "vk.key",
+            "pk.key",
+            "input.json",
+            "vka",
+            "verifier.sol",
+            "scratch",
         )
     )
     Path(scratch).mkdir()

@@ -94,7 +94,7 @@ def refuse_unsafe_settings(raw: bytes) -> dict[str, Any]:
     if disabled is not True or columns != 0:
         raise ProverError(
             "the circuit's settings switch Freivalds checks on, which is unsound",
-            expected="run_args.disable_freivalds = true and einsum_params.total_einsum_col_size = 0",
+            expected={"disable_freivalds": True, "total_einsum_col_size": 0},
             got={"disable_freivalds": disabled, "total_einsum_col_size": columns},
             hint="compile again with zkdescent; never calibrate or edit settings by hand",
         )

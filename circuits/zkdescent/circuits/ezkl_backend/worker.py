@@ -47,9 +47,7 @@ def call(operation: str, **arguments: Any) -> dict[str, Any]:
     if process.returncode == 0 and answer is not None and "error" not in answer:
         return answer
     if answer is not None and answer.get("missing"):
-        raise ToolMissing(
-            "the prover ezkl is not installed", hint="pip install 'zkdescent[prove]'"
-        )
+        raise ToolMissing("the prover ezkl is not installed", hint="pip install 'zkdescent[prove]'")
     if process.returncode < 0:
         number = signal.Signals(-process.returncode)
         hint = "most likely out of memory: use fewer steps per proof or a smaller logrows"
@@ -88,7 +86,7 @@ def main() -> int:
     started = time.perf_counter()
     try:
         answer = getattr(operations, request["operation"])(**request["arguments"]) or {}
-    except BaseException as error:  # noqa: BLE001 - a Rust panic derives from BaseException
+    except BaseException as error:
         print(json.dumps({"error": f"{type(error).__name__}: {error}"}))
         return 1
     answer["seconds"] = time.perf_counter() - started

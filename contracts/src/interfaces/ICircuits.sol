@@ -1,0 +1,143 @@
+// SPDX-License-Identifier: Apache-2.0
+pragma solidity 0.8.37;
+
+/// @dev keccak256 of the circuit's spec: the same content has the same id on every chain.
+type CircuitId is bytes32;
+
+using {circuitIdEquals as ==, circuitIdDiffers as !=} for CircuitId global;
+
+function circuitIdEquals(CircuitId a, CircuitId b) pure returns (bool) {
+    return CircuitId.unwrap(a) == CircuitId.unwrap(b);
+}
+
+function circuitIdDiffers(CircuitId a, CircuitId b) pure returns (bool) {
+    return CircuitId.unwrap(a) != CircuitId.unwrap(b);
+}
+
+/// @notice How a proof is checked.
+/// EzklReusable: one verifier for every circuit, which reads the circuit from `Evidence.vka`.
+/// EzklDedicated: one verifier generated for this circuit.
+enum Prover {
+    EzklReusable,
+    EzklDedicated
+}
+
+/// @notice What a circuit proves, and so what the leading committed tensors of its proofs are.
+/// Step: context, state in, batch block, state out; no public values.
+/// Range: state, batch block, checksum (not used); no public values.
+/// Inference: context, state; public values are the features, then the outputs.
+enum Role {
+    Step,
+    Range,
+    Inference
+}
+
+/// @notice Everything a proof of one circuit is measured against.
+struct CircuitSpec {
+    Prover prover;
+    Role role;
+    address verifier;
+    /// keccak256 of the verifier's deployed code. It pins *which* code runs; that the code is the
+    /// hardened verifier and no proxy is for whoever relies on the circuit to compare with the
+    /// published build.
+    bytes32 verifierCodeHash;
+    /// Reusable verifier: keccak256 of the vka words. Dedicated: zero.
+    bytes32 vkaDigest;
+    /// sha256 of the verifying key's bytes, what an auditor compares. Not read by `check`.
+    bytes32 vkHash;
+    /// Exact length of a proof, bytes; a multiple of 32.
+    uint32 proofLength;
+    /// Exact number of public values.
+    uint16 publicValues;
+    /// Inference circuits: publicValues = features + outputs. Zero elsewhere.
+    uint16 features;
+    uint16 outputs;
+    /// A fixed-point value is integer / 2^fractionBits.
+    uint8 fractionBits;
+    /// Step circuits: mini-batches in one batch block. Zero elsewhere.
+    uint32 stepsPerProof;
+    /// L0.x, L0.y, U.x, U.y: the commitment of the one-element tensor [v] is v*L0 + U.
+    /// Zeros for range circuits, which have no context.
+    uint256[4] opening;
+}
+
+/// @notice A proof and what it is checked with.
+struct Evidence {
+    bytes proof;
+    /// Field elements.
+    uint256[] publicValues;
+    /// Reusable verifier: the circuit's verifying-key words. Empty for a dedicated one.
+    bytes32[] vka;
+}
+
+/// @notice The tensors a proof speaks of, each named by keccak256 of its commitment.
+/// Zero where the role has none.
+struct Claim {
+    bytes32 stateIn;
+    bytes32 batch;
+    bytes32 stateOut;
+}
+
+/// @notice Unknown: never registered. Live: proofs are accepted. Retired: no longer, for good.
+enum CircuitStatus {
+    Unknown,
+    Live,
+    Retired
+}
+
+/// @title Registry of circuits and the only gateway to their verifiers
+/// @notice Every proof in the system passes `check`, so every rule about encodings, verifying keys
+/// and verifier code is kept in one place.
+interface ICircuits {
+    event CircuitRegistered(CircuitId indexed id, address indexed registrant, CircuitSpec spec);
+    event CircuitEndorsed(CircuitId indexed id, address indexed registrant);
+    event RegistrationWithdrawn(CircuitId indexed id, address indexed registrant, CircuitStatus status);
+
+    error CircuitUnknown(CircuitId id);
+    error CircuitRetired(CircuitId id);
+    error NotRegistrant(CircuitId id, address caller);
+    error AlreadyRetired(CircuitId id, address registrant);
+    error SpecInvalid(bytes32 field);
+    error OpeningInvalid(uint256[4] opening);
+    error VerifierChanged(bytes32 expected, bytes32 got);
+    error ProofLength(uint256 expected, uint256 got);
+    error PublicValueCount(uint256 expected, uint256 got);
+    error VkaMismatch(bytes32 expected, bytes32 got);
+    error ContextMismatch(uint256 context);
+    error ProofRejected(CircuitId id);
+    error ValueNotInField(uint256 index);
+
+    /// @notice Register a circuit, or join those who registered it already.
+    /// @dev Permissionless and content-addressed. Because anybody can be first, a circuit is retired
+    /// only when *everyone* who registered it has retired it: nobody can take away a circuit that
+    /// somebody else stands behind. Once all have, it can't come back.
+    /// @return id keccak256(abi.encode(CIRCUIT_DOMAIN, spec)).
+    function register(CircuitSpec calldata circuit) external returns (CircuitId id);
+
+    /// @notice Withdraw the caller's registration, one way.
+    function retire(CircuitId id) external;
+
+    /// @notice Check a proof; revert unless it is valid.
+    /// @param context The value that the first committed tensor must hold, below 2^248; zero for
+    /// range circuits, which have none.
+    /// @return claim The tensors the proof speaks of. The caller compares them with what it expects.
+    function check(CircuitId id, uint256 context, Evidence calldata evidence)
+        external
+        view
+        returns (Claim memory claim);
+
+    /// @notice What a proof *says*, without checking it: lets a caller refuse a stale or misplaced
+    /// proof for the price of a few hashes instead of a verification. Never trust it alone.
+    function claimOf(CircuitId id, bytes calldata proof) external view returns (Claim memory claim);
+
+    /// @notice The registered spec; reverts for an unknown circuit.
+    function spec(CircuitId id) external view returns (CircuitSpec memory);
+
+    function statusOf(CircuitId id) external view returns (CircuitStatus);
+
+    /// @notice Live if `who` registered the circuit, Retired if he has also retired it.
+    function registrationOf(CircuitId id, address who) external view returns (CircuitStatus);
+
+    /// @notice The id that `register` would return.
+    function circuitIdOf(CircuitSpec calldata circuit) external pure returns (CircuitId);
+}

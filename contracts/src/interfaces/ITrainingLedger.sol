@@ -1,0 +1,171 @@
+// SPDX-License-Identifier: Apache-2.0
+pragma solidity 0.8.37;
+
+import {CircuitId, Evidence, ICircuits} from "./ICircuits.sol";
+
+type TaskId is bytes32;
+
+type RunId is bytes32;
+
+/// @notice What is to be trained. Fixed before the seed of the batch order is known.
+struct TaskSpec {
+    CircuitId stepCircuit;
+    CircuitId rangeCircuit;
+    CircuitId inferenceCircuit;
+    /// Merkle root over the batch blocks' tensor hashes; a leaf binds its index.
+    bytes32 datasetRoot;
+    uint32 blocksPerEpoch;
+    /// Tensor hash of the first state.
+    bytes32 genesis;
+    /// keccak256 of the canonical hyperparameter document.
+    bytes32 hyperparameters;
+    /// Block proofs that make a complete run.
+    uint32 totalProofs;
+    /// 0: the seed is `declaredSeed`. Else the seed is drawn from the header of the block
+    /// this many blocks after creation.
+    uint32 seedDelay;
+    /// Zero when seedDelay > 0.
+    bytes32 declaredSeed;
+    /// Zero, or a finalised run of this ledger whose final state is `genesis`.
+    bytes32 parent;
+    /// Timestamp after which the sponsor may abort a run and no run opens; 0: none.
+    uint64 deadline;
+    bytes32 salt;
+}
+
+struct Task {
+    TaskSpec spec;
+    /// Zero until sealed.
+    bytes32 seed;
+    address sponsor;
+    /// The block whose header gives the seed; zero for a declared seed.
+    uint48 seedBlock;
+    uint32 admitted;
+    /// How many seed blocks went by unused. Each is a draw that somebody let pass: an auditor
+    /// who cares about the order wants zero.
+    uint16 rearms;
+}
+
+enum RunStatus {
+    None,
+    Open,
+    Finalised,
+    Aborted
+}
+
+struct Run {
+    TaskId taskId;
+    /// Tensor hash of the current state.
+    bytes32 head;
+    /// Rolling hash over (proof index, batch index, state out).
+    bytes32 transcript;
+    address payee;
+    /// Block proofs accepted so far.
+    uint32 proofs;
+    RunStatus status;
+}
+
+/// @notice Evidence for the next block proof of a run.
+struct BlockProof {
+    /// Path from the batch block's leaf to the dataset root.
+    bytes32[] merkleProof;
+    Evidence evidence;
+}
+
+/// @title Tasks, seeds and runs: the chain of custody from genesis weights to the final state
+/// @notice A run's head moves only by a verified step from itself, over the one batch block that
+/// the task's seed fixes for that position. Nobody has rights here beyond the sponsor of a task
+/// and the payee of a run; nothing can be upgraded.
+interface ITrainingLedger {
+    event TaskCreated(TaskId indexed taskId, address indexed sponsor, TaskSpec spec, uint256 seedBlock);
+    event BlockAdmitted(TaskId indexed taskId, uint32 index, bytes32 batch);
+    event TaskSealed(TaskId indexed taskId, bytes32 seed);
+    event TaskRearmed(TaskId indexed taskId, uint256 seedBlock, uint256 rearms);
+    event RunOpened(RunId indexed runId, TaskId indexed taskId, address indexed payee, uint256 nonce);
+    event BlockProven(RunId indexed runId, uint32 i, uint32 batchIndex, bytes32 stateOut, bytes32 transcript);
+    event RunFinalised(RunId indexed runId, bytes32 finalState, bytes32 transcript);
+    event RunAborted(RunId indexed runId, uint32 proofs);
+
+    error TaskUnknown(TaskId taskId);
+    error TaskExists(TaskId taskId);
+    error CircuitNotLive(CircuitId circuit);
+    error WrongRole(CircuitId circuit, uint8 expected, uint8 got);
+    error CircuitsIncompatible(bytes32 what, CircuitId a, CircuitId b);
+    error FieldIsZero(bytes32 field);
+    error SeedAmbiguous(uint32 seedDelay, bytes32 declaredSeed);
+    error DeadlinePassed(uint64 deadline, uint256 timestamp);
+    error DeadlineNotReached(uint64 deadline, uint256 timestamp);
+    error ParentNotFinalised(RunId parent);
+
+    error IndexOutOfRange(uint32 index, uint32 blocksPerEpoch);
+    error AlreadyAdmitted(uint32 index);
+    error WrongGenesis(bytes32 expected, bytes32 got);
+    error BlockNotInDataset(uint32 index, bytes32 leafHash);
+
+    error AlreadySealed(TaskId taskId);
+    error SeedBlockPending(uint256 seedBlock);
+    error SeedBlockExpired(uint256 seedBlock);
+    error SeedBlockAvailable(uint256 seedBlock);
+    error WrongHeader(uint256 seedBlock);
+    error NotSealed(TaskId taskId);
+    error AdmissionIncomplete(uint32 done, uint32 total);
+
+    error NotAllowed(address caller);
+    error PayeeIsZero();
+    error RunExists(RunId runId);
+    error RunUnknown(RunId runId);
+    error RunNotOpen(RunId runId, RunStatus status);
+    error RunIncomplete(uint32 done, uint32 total);
+    error RunNotFinalised(RunId runId);
+    error BlockProofCount(uint256 got, uint256 max);
+    error TooManyProofs(uint256 wanted, uint32 total);
+    error WrongHead(bytes32 expected, bytes32 got);
+
+    /// @notice Publish a task; the caller is its sponsor.
+    /// @dev The circuits must be live, have the roles their fields name, and agree on fraction bits
+    /// and on the commitment's base points.
+    function createTask(TaskSpec calldata spec) external returns (TaskId taskId);
+
+    /// @notice Show that every number in the genesis state and in one batch block is a small integer.
+    /// Each block once. Permissionless: a range proof is a universal statement about two commitments.
+    function admit(TaskId taskId, uint32 index, bytes32[] calldata merkleProof, Evidence calldata evidence) external;
+
+    /// @notice Fix the seed from the header of exactly the seed block. Permissionless.
+    function seal(TaskId taskId, bytes calldata headerRlp) external;
+
+    /// @notice Choose a new seed block after the old one left the 256-block window. Permissionless, counted.
+    function rearm(TaskId taskId) external;
+
+    /// @notice Open a run. Only for the payee or the sponsor; needs a sealed and fully admitted task.
+    function openRun(TaskId taskId, address payee, uint256 nonce) external returns (RunId runId);
+
+    /// @notice Append 1 to 8 block proofs, all or none. Permissionless: each proof binds the run, the
+    /// position and the payee through its context, so it is worth nothing elsewhere.
+    function submit(RunId runId, BlockProof[] calldata blocks) external;
+
+    /// @notice Close a complete run. Permissionless.
+    function finalise(RunId runId) external;
+
+    /// @notice Close an open run for good: the payee at any time, the sponsor once the deadline has passed.
+    function abort(RunId runId) external;
+
+    function circuits() external view returns (ICircuits);
+    function task(TaskId taskId) external view returns (Task memory);
+    function run(RunId runId) external view returns (Run memory);
+    function isAdmitted(TaskId taskId, uint32 index) external view returns (bool);
+
+    /// @notice The batch block that the next proof of a run must consume.
+    function expectedBlock(RunId runId) external view returns (uint32 index);
+
+    /// @notice The context that block proof `i` of a run must carry.
+    function contextOf(RunId runId, uint32 i) external view returns (uint256);
+
+    /// @notice The task's seed; reverts until sealed.
+    function seedOf(TaskId taskId) external view returns (bytes32);
+
+    /// @notice The final state's tensor hash; reverts unless finalised.
+    function finalState(RunId runId) external view returns (bytes32);
+
+    function taskIdOf(address sponsor, TaskSpec calldata spec) external view returns (TaskId);
+    function runIdOf(TaskId taskId, address payee, uint256 nonce) external view returns (RunId);
+}

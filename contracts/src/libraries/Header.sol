@@ -1,0 +1,64 @@
+// SPDX-License-Identifier: Apache-2.0
+pragma solidity 0.8.37;
+
+/// @title Reads two fields of an RLP-encoded block header
+/// @notice Strict: the list prefix must be minimal and span the data exactly, every field must be a
+/// canonical byte string within it. Fields after mixHash are walked over, however many there are, so
+/// later forks that append fields are no surprise. The caller compares keccak256(rlp) with a block hash.
+library Header {
+    uint256 private constant NUMBER = 8;
+    uint256 private constant MIX_HASH = 13;
+
+    error HeaderMalformed(uint256 offset);
+
+    /// @return number The block's number.
+    /// @return mixHash The beacon chain's randomness of that block (EIP-4399).
+    function parse(bytes calldata rlp) internal pure returns (uint256 number, bytes32 mixHash) {
+        uint256 cursor = _list(rlp);
+        uint256 field;
+        for (; cursor < rlp.length; ++field) {
+            (uint256 start, uint256 length) = _string(rlp, cursor);
+            if (field == NUMBER) {
+                // An integer: no leading zero, and no chain has 2^64 blocks.
+                if (length > 8 || (length > 0 && rlp[start] == 0)) revert HeaderMalformed(cursor);
+                for (uint256 k; k < length; ++k) number = (number << 8) | uint8(rlp[start + k]);
+            } else if (field == MIX_HASH) {
+                if (length != 32) revert HeaderMalformed(cursor);
+                mixHash = bytes32(rlp[start:start + 32]);
+            }
+            cursor = start + length;
+        }
+        if (field <= MIX_HASH) revert HeaderMalformed(cursor);
+    }
+
+    /// @return cursor Where the list's first item starts.
+    function _list(bytes calldata rlp) private pure returns (uint256 cursor) {
+        // A header is longer than 55 bytes and shorter than 64 KiB: one or two length bytes.
+        if (rlp.length < 2) revert HeaderMalformed(0);
+        uint256 prefix = uint8(rlp[0]);
+        if (prefix != 0xf8 && prefix != 0xf9) revert HeaderMalformed(0);
+        cursor = prefix - 0xf6;
+        if (rlp.length < cursor) revert HeaderMalformed(1);
+        uint256 length = prefix == 0xf8 ? uint8(rlp[1]) : uint16(bytes2(rlp[1:3]));
+        if (length < (prefix == 0xf8 ? 56 : 256) || rlp.length != cursor + length) revert HeaderMalformed(1);
+    }
+
+    /// @return start Where the string's bytes start.
+    /// @return length How many there are.
+    function _string(bytes calldata rlp, uint256 cursor) private pure returns (uint256 start, uint256 length) {
+        uint256 prefix = uint8(rlp[cursor]);
+        if (prefix < 0x80) return (cursor, 1);
+        if (prefix <= 0xb7) {
+            (start, length) = (cursor + 1, prefix - 0x80);
+            if (start + length > rlp.length) revert HeaderMalformed(cursor);
+            if (length == 1 && uint8(rlp[start]) < 0x80) revert HeaderMalformed(cursor);
+        } else {
+            // Longest field: the 256-byte bloom; nested lists (prefix >= 0xc0) have no place here.
+            if (prefix > 0xb9) revert HeaderMalformed(cursor);
+            start = cursor + prefix - 0xb6;
+            if (start > rlp.length) revert HeaderMalformed(cursor);
+            length = prefix == 0xb8 ? uint8(rlp[cursor + 1]) : uint16(bytes2(rlp[cursor + 1:cursor + 3]));
+            if (length < (prefix == 0xb8 ? 56 : 256) || start + length > rlp.length) revert HeaderMalformed(cursor);
+        }
+    }
+}

@@ -1,0 +1,57 @@
+// SPDX-License-Identifier: Apache-2.0
+pragma solidity 0.8.37;
+
+import {DecisionConsumer} from "../src/examples/DecisionConsumer.sol";
+import {Evidence} from "../src/interfaces/ICircuits.sol";
+import {IERC7992Registry} from "../src/interfaces/IERC7992.sol";
+import {BlockProof, RunId, TaskId} from "../src/interfaces/ITrainingLedger.sol";
+import {Fixture} from "./utils/Fixture.sol";
+
+/// @dev What our own code costs, without the verifier (a mock) and with short proofs: execution gas of
+/// the call, written to snapshots/Gas.json. FORGE_SNAPSHOT_CHECK=true makes a change an error.
+contract GasTest is Fixture {
+    function snap(string memory name) private {
+        vm.snapshotGasLastCall("Gas", name);
+    }
+
+    function test_gas_of_each_entry_point() public {
+        circuits.register(dedicatedSpec());
+        snap("register");
+        TaskId task = createTask(taskSpec());
+        snap("createTask");
+        admitAll(task);
+        snap("admit");
+        vm.prank(payee);
+        RunId run = ledger.openRun(task, payee, 0);
+        snap("openRun");
+        submit(run, 0, 1, "submit, the first");
+        submit(run, 1, 1, "submit, one proof");
+        submit(run, 2, 8, "submit, eight proofs");
+        submit(run, 10, TOTAL - 10, "submit, two proofs");
+        ledger.finalise(run);
+        snap("finalise");
+        vm.prank(payee);
+        uint256 model = registry.mint(run, "");
+        snap("mint");
+        infer(model);
+    }
+
+    function submit(RunId run, uint32 from, uint32 count, string memory name) private {
+        BlockProof[] memory blocks = blockProofs(run, from, count);
+        ledger.submit(run, blocks);
+        snap(name);
+    }
+
+    function infer(uint256 model) private {
+        int256[] memory inputs = new int256[](2);
+        int256[] memory outputs = new int256[](1);
+        uint256 context = registry.inferenceContextOf(model, address(this), 0);
+        Evidence memory evidence = inferenceEvidence(context, state(TOTAL), new uint256[](3));
+        registry.checkInference(model, address(this), 0, inputs, outputs, evidence);
+        snap("checkInference");
+        (IERC7992Registry.ModelCommitment memory commitment,,) = registry.getModel(model);
+        DecisionConsumer consumer = new DecisionConsumer(registry, model, keccak256(abi.encode(commitment)));
+        consumer.accept(inputs, outputs, evidence);
+        snap("accept");
+    }
+}

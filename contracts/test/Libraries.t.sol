@@ -1,0 +1,165 @@
+// SPDX-License-Identifier: Apache-2.0
+pragma solidity 0.8.37;
+
+import {MerkleProof} from "@openzeppelin/contracts/utils/cryptography/MerkleProof.sol";
+
+import {Commitment} from "../src/libraries/Commitment.sol";
+import {Fixed} from "../src/libraries/Fixed.sol";
+import {Shuffle} from "../src/libraries/Shuffle.sol";
+import {Statement} from "../src/libraries/Statement.sol";
+import {Fixture} from "./utils/Fixture.sol";
+
+/// @dev Internal library calls behind external ones, so that their reverts can be seen.
+contract LibraryCalls {
+    function permute(bytes32 seed, uint256 epoch, uint256 position, uint256 n) external pure returns (uint256) {
+        return Shuffle.permute(seed, epoch, position, n);
+    }
+
+    function toInt(uint256 element) external pure returns (int256) {
+        return Fixed.toInt(element);
+    }
+
+    function holds(bytes calldata proof, uint256 context, uint256[4] memory opening) external view returns (bool) {
+        return Commitment.holds(proof, context, opening);
+    }
+
+    function verify(bytes32[] calldata proof, bytes32 root, bytes32 leaf) external pure returns (bool) {
+        return MerkleProof.verifyCalldata(proof, root, leaf);
+    }
+}
+
+contract LibrariesTest is Fixture {
+    LibraryCalls private calls = new LibraryCalls();
+
+    // --- Shuffle ---
+
+    function isPermutation(bytes32 seed, uint256 epoch, uint256 n) private pure returns (bool) {
+        bool[] memory seen = new bool[](n);
+        for (uint256 k; k < n; ++k) {
+            uint256 index = Shuffle.permute(seed, epoch, k, n);
+            if (index >= n || seen[index]) return false;
+            seen[index] = true;
+        }
+        return true;
+    }
+
+    function test_shuffle_is_a_bijection_for_every_small_size() public pure {
+        for (uint256 n = 1; n <= 70; ++n) {
+            assertTrue(isPermutation(keccak256(abi.encode(n)), n, n), "bijection");
+        }
+    }
+
+    function testFuzz_shuffle_is_a_bijection(bytes32 seed, uint256 epoch, uint256 n) public pure {
+        assertTrue(isPermutation(seed, epoch, bound(n, 1, 300)), "bijection");
+    }
+
+    function testFuzz_shuffle_stays_in_range_for_any_size(bytes32 seed, uint32 epoch, uint32 position, uint32 n)
+        public
+        pure
+    {
+        n = uint32(bound(n, 1, type(uint32).max));
+        assertTrue(Shuffle.permute(seed, epoch, position % n, n) < n, "range");
+    }
+
+    function testFuzz_shuffle_has_no_collisions_at_any_size(bytes32 seed, uint32 n, uint32 a, uint32 b) public pure {
+        n = uint32(bound(n, 2, type(uint32).max));
+        (a, b) = (a % n, b % n);
+        if (a == b) b = (a + 1) % n;
+        assertTrue(Shuffle.permute(seed, 0, a, n) != Shuffle.permute(seed, 0, b, n), "collision");
+    }
+
+    function test_shuffle_depends_on_seed_and_epoch() public pure {
+        bytes32 base = order("seed", 0);
+        assertTrue(order("other", 0) != base, "seed");
+        assertTrue(order("seed", 1) != base, "epoch");
+    }
+
+    function order(bytes32 seed, uint256 epoch) private pure returns (bytes32 folded) {
+        for (uint256 k; k < 20; ++k) {
+            folded = keccak256(abi.encode(folded, Shuffle.permute(seed, epoch, k, 20)));
+        }
+    }
+
+    function test_shuffle_rejects_a_position_outside() public {
+        vm.expectRevert(abi.encodeWithSelector(Shuffle.PositionOutOfRange.selector, 5, 5));
+        calls.permute("seed", 0, 5, 5);
+        vm.expectRevert(abi.encodeWithSelector(Shuffle.PositionOutOfRange.selector, 0, 0));
+        calls.permute("seed", 0, 0, 0);
+    }
+
+    // --- Fixed ---
+
+    function testFuzz_fixed_decodes_every_signed_integer(int128 value) public {
+        if (value == type(int128).min) {
+            vm.expectRevert(abi.encodeWithSelector(Fixed.NotAnInteger.selector, Fixed.R - (1 << 127)));
+            calls.toInt(Fixed.R - (1 << 127));
+            return;
+        }
+        int256 v = value;
+        uint256 element = v < 0 ? Fixed.R - uint256(-v) : uint256(v);
+        assertEq(Fixed.toInt(element), v);
+    }
+
+    function test_fixed_rejects_what_is_no_small_integer() public {
+        uint256[4] memory bad = [uint256(1) << 127, Fixed.R - (1 << 127), Fixed.R, type(uint256).max];
+        for (uint256 k; k < bad.length; ++k) {
+            vm.expectRevert(abi.encodeWithSelector(Fixed.NotAnInteger.selector, bad[k]));
+            calls.toInt(bad[k]);
+        }
+        assertEq(Fixed.toInt((1 << 127) - 1), type(int128).max);
+        assertEq(Fixed.toInt(Fixed.R - (1 << 127) + 1), -int256(type(int128).max));
+    }
+
+    // --- Commitment ---
+
+    /// L0 = G and U = 2G make the commitment of [v] the point (v + 2)G; 3G is a published constant.
+    function test_commitment_of_one_is_three_G() public view {
+        (bool ok, uint256 x, uint256 y) = Commitment.commit(1, opening());
+        assertTrue(ok, "on the curve");
+        assertEq(x, 3353031288059533942658390886683067124040920775575537747144343083137631628272);
+        assertEq(y, 19321533766552368860946552437480515441416830039777911637913418824951667761761);
+    }
+
+    function test_commitment_holds_one_context_only() public view {
+        bytes memory proof = contextPoint(99);
+        assertTrue(calls.holds(proof, 99, opening()), "holds");
+        assertTrue(!calls.holds(proof, 98, opening()), "another context");
+        proof[63] ^= 0x01;
+        assertTrue(!calls.holds(proof, 99, opening()), "another y");
+    }
+
+    function test_commitment_refuses_contexts_above_248_bits() public view {
+        uint256 large = 1 << 248;
+        assertTrue(!calls.holds(contextPoint(large), large, opening()), "large");
+        assertTrue(calls.holds(contextPoint(large - 1), large - 1, opening()), "largest");
+    }
+
+    // --- Merkle tree and statement hashes ---
+
+    function testFuzz_merkle_accepts_each_leaf_at_its_index_only(uint256 n, uint256 a, uint256 b) public view {
+        n = bound(n, 1, 40);
+        (a, b) = (a % n, b % n);
+        bytes32[] memory all = new bytes32[](n);
+        for (uint256 k; k < n; ++k) {
+            all[k] = Statement.leaf(k, tensorHash(batch(k)));
+        }
+        (bytes32 root, bytes32[] memory path) = merkle(all, a);
+        assertTrue(calls.verify(path, root, all[a]), "member");
+        if (a != b) assertTrue(!calls.verify(path, root, Statement.leaf(b, tensorHash(batch(a)))), "moved");
+    }
+
+    function test_merkle_root_of_one_leaf_is_the_leaf() public pure {
+        bytes32[] memory all = new bytes32[](1);
+        all[0] = Statement.leaf(0, "tensor");
+        (bytes32 root, bytes32[] memory path) = merkle(all, 0);
+        assertEq(root, all[0]);
+        assertEq(path.length, 0);
+    }
+
+    function test_contexts_are_canonical_field_elements() public view {
+        for (uint32 i; i < 50; ++i) {
+            uint256 context = Statement.inferenceContext(address(this), i, stranger, i);
+            assertTrue(context < 1 << 248 && context < Fixed.R, "248 bits");
+        }
+    }
+}
