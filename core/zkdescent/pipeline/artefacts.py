@@ -20,6 +20,11 @@ def proof_name(role: Role, index: int) -> str:
     return f"proofs/{'block' if role == 'step' else role}-{index:05d}.proof.json"
 
 
+def inference_folder(model_id: int) -> str:
+    """Prefix of a model's inference proofs; each model of a project has its own."""
+    return f"inferences/{model_id:064x}/"
+
+
 def load_proof(store: ArtefactStore, role: Role, index: int) -> ProofRecord | None:
     """Read a stored proof; None if there is none.
 

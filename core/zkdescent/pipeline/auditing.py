@@ -10,9 +10,9 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Literal
 
 from zkdescent.core.config import Project
-from zkdescent.core.records import CircuitRecord, InferenceRecord, ProofRecord, Role
+from zkdescent.core.records import CircuitRecord, InferenceRecord, Manifest, ProofRecord, Role
 from zkdescent.core.store import ArtefactStore
-from zkdescent.pipeline.artefacts import load_proof
+from zkdescent.pipeline.artefacts import inference_folder, load_proof
 from zkdescent.pipeline.reporting import Reporter
 
 if TYPE_CHECKING:
@@ -54,7 +54,7 @@ def verify_project(
         manifest,
         load,
         proof_verifier(store, engine),
-        inferences=_inferences(store),
+        inferences=_inferences(store, manifest),
         chain=chain,
         progress=progress,
     )
@@ -77,6 +77,10 @@ def proof_verifier(
     return verify
 
 
-def _inferences(store: ArtefactStore) -> list[InferenceRecord]:
-    names = [n for n in store.names("inferences/") if n.endswith(".proof.json")]
+def _inferences(store: ArtefactStore, manifest: Manifest) -> list[InferenceRecord]:
+    """The published inferences of the manifest's model."""
+    if manifest.run is None:
+        return []
+    folder = inference_folder(int.from_bytes(manifest.run.run_id, "big"))
+    names = store.names(folder)
     return [InferenceRecord.from_json(store.read_json(n, check=False), path=n) for n in names]

@@ -14,6 +14,7 @@ import numpy as np
 from zkdescent.circuits import assemble
 from zkdescent.circuits.assemble import BatchShape
 from zkdescent.circuits.backends import make_backend
+from zkdescent.circuits.bounds import check_step, magnitude_bounds
 from zkdescent.circuits.executor import execute
 from zkdescent.circuits.fixed_point import (
     FixedPoint,
@@ -35,6 +36,9 @@ from zkdescent.train.optimizers import Optimizer, optimizer_of
 
 if TYPE_CHECKING:
     import torch
+
+PUBLIC_VALUE_BOUND = 1 << 127
+"""What contracts accept as a fixed-point public value (Fixed.sol), exclusive magnitude."""
 
 
 @dataclass(frozen=True)
@@ -108,8 +112,17 @@ class Blueprint:
         return dequantize(state[: self.layout.parameter_size], self.fixed.fraction_bits)
 
     def requests(self) -> list[CircuitRequest]:
-        """The three circuits to build."""
+        """The three circuits to build.
+
+        Raises:
+            RangeOverflow: a value could wrap around the field, or the data does not pass the
+                range circuit.
+        """
         bound = range_arithmetic(self.fixed)
+        state = self.fixed.decomposition_bound
+        check_step(self.step, state=state, batch=bound.decomposition_bound, fixed=self.fixed)
+        inputs = {assemble.STATE: state, assemble.ROW: PUBLIC_VALUE_BOUND}
+        magnitude_bounds(self.inference, inputs, self.fixed)
         self._check_range(bound)
         outputs = self.inference.nodes[self.inference.output].size - self.batch.features
         return [

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -14,8 +14,8 @@ from zkdescent.core.config import Project
 from zkdescent.core.errors import ArtefactError, ProverError
 from zkdescent.core.records import InferenceRecord, Manifest, ProofRecord
 from zkdescent.core.store import ArtefactStore
-from zkdescent.pipeline.artefacts import FEATURES, STANDARDIZER
-from zkdescent.pipeline.onchain import record_gas
+from zkdescent.pipeline.artefacts import FEATURES, STANDARDIZER, inference_folder
+from zkdescent.pipeline.onchain import record_gas, submit_project
 from zkdescent.pipeline.planning import open_chain, plan_project
 from zkdescent.pipeline.proving import load_trajectory
 from zkdescent.pipeline.reporting import Reporter
@@ -24,7 +24,7 @@ from zkdescent.train.rows import load_rows
 from zkdescent.verifier.twins.commitment import split_proof
 
 if TYPE_CHECKING:
-    from zkdescent.verifier import Chain, RunPlan
+    from zkdescent.verifier import RunPlan
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,6 +52,8 @@ def infer_project(
         ArtefactError: there is no finished run.
         ContractRejected: the contract refuses the inference.
     """
+    from zkdescent.verifier import TrainingClient
+
     store = project.open_store()
     manifest = store.read_manifest()
     if manifest.final is None:
@@ -60,75 +62,60 @@ def infer_project(
             path=store.root,
             hint="run `zkdescent run` (or `zkdescent prove`) first",
         )
-    names = tuple(store.read_json(FEATURES)["features"])
-    rows = load_rows(rows_file, names, delimiter=project.config.data.delimiter)
-    standardizer = Standardizer.from_json(store.read_json(STANDARDIZER))
-    inputs = quantize(
-        standardizer.transform_features(rows),
-        manifest.circuits.inference.fraction_bits,
-        what="the rows",
-    )
+    rows, inputs = _read_rows(project, rows_file, store, manifest)
     if not submit:
         plan, _ = plan_project(project, manifest)
-        return _prove_all(store, manifest, plan, rows, inputs, report, chain=None)
+        first = len(store.names(inference_folder(plan.model_id)))
+        report.start("inferences", len(rows))
+        results = []
+        for index, (row, integers) in enumerate(zip(rows, inputs, strict=True)):
+            results.append(_prove_row(store, manifest, plan, row, integers, first + index)[0])
+            report.advance("inferences", index + 1)
+        return results
     with open_chain(project) as chain:
         plan, _ = plan_project(project, manifest, chain=chain)
-        return _prove_all(store, manifest, plan, rows, inputs, report, chain=chain)
-
-
-def _prove_all(
-    store: ArtefactStore,
-    manifest: Manifest,
-    plan: RunPlan,
-    rows: np.ndarray,
-    inputs: IntegerArray,
-    report: Reporter,
-    *,
-    chain: Chain | None,
-) -> list[Inference]:
-    from zkdescent.verifier import TrainingClient
-
-    consumer = actions = None
-    first = len([n for n in store.names("inferences/") if n.endswith(".proof.json")])
-    nonce = first
-    if chain is not None:
-        consumer = TrainingClient(chain).consumer(plan.model_id)
+        client = TrainingClient(chain)
+        if client.model(plan.model_id) is None:
+            # For example an anvil that was started just now: bring the run there first.
+            submit_project(project, report, chain=chain)
+        consumer = client.consumer(plan.model_id)
         actions = [consumer.deploy()]
-        nonce = consumer.next_nonce()
-    report.start("inferences", len(rows))
-    results = []
-    for index, (row, integers) in enumerate(zip(rows, inputs, strict=True)):
-        record, output, seconds = _prove_row(store, manifest, plan, integers, nonce + index)
-        name = f"inferences/{first + index:05d}.proof.json"
-        store.write_json(name, record.to_json())
-        gas = 0
-        if consumer is not None and actions is not None:
+        first = consumer.next_nonce()
+        report.start("inferences", len(rows))
+        results = []
+        for index, (row, integers) in enumerate(zip(rows, inputs, strict=True)):
+            proven, record = _prove_row(store, manifest, plan, row, integers, first + index)
             actions.append(consumer.accept(manifest.circuits.inference, record))
-            gas = actions[-1].gas
-        results.append(
-            Inference(
-                row=tuple(float(v) for v in row),
-                output=tuple(float(v) for v in output),
-                proof=name,
-                seconds=seconds,
-                accepted=consumer is not None,
-                gas=gas,
-            )
-        )
-        report.advance("inferences", index + 1)
-    if chain is not None and actions is not None:
+            results.append(replace(proven, accepted=True, gas=actions[-1].gas))
+            report.advance("inferences", index + 1)
         record_gas(store, chain, tuple(actions))
     return results
 
 
+def _read_rows(
+    project: Project, rows_file: Path, store: ArtefactStore, manifest: Manifest
+) -> tuple[np.ndarray, IntegerArray]:
+    """Rows in raw units (n, d), and as the fixed-point integers that the circuit takes."""
+    names = tuple(store.read_json(FEATURES)["features"])
+    rows = load_rows(rows_file, names, delimiter=project.config.data.delimiter)
+    standardizer = Standardizer.from_json(store.read_json(STANDARDIZER))
+    bits = manifest.circuits.inference.fraction_bits
+    return rows, quantize(standardizer.transform_features(rows), bits, what="the rows")
+
+
 def _prove_row(
-    store: ArtefactStore, manifest: Manifest, plan: RunPlan, row: IntegerArray, nonce: int
-) -> tuple[InferenceRecord, np.ndarray, float]:
+    store: ArtefactStore,
+    manifest: Manifest,
+    plan: RunPlan,
+    row: np.ndarray,
+    integers: IntegerArray,
+    nonce: int,
+) -> tuple[Inference, InferenceRecord]:
     circuit = manifest.circuits.inference
     context = plan.inference_context(plan.payee, nonce)
     final = load_trajectory(store)[-1]
     proof = make_backend(circuit.backend).prove(
-        circuit, store.path_of, [np.array([context], dtype=object), final, row]
+        circuit, store.path_of, [np.array([context], dtype=object), final, integers]
     )
     weights = split_proof(proof.proof, 2)[1]
     if weights != manifest.final:
@@ -138,7 +125,7 @@ def _prove_row(
             got=weights,
             hint="the stored trajectory belongs to another run: run `zkdescent prove` again",
         )
-    if list(proof.output[: circuit.features]) != list(row):
+    if list(proof.output[: circuit.features]) != list(integers):
         raise ProverError("the inference repeats another input than it was given")
     record = InferenceRecord(
         chain_id=plan.chain_id,
@@ -155,5 +142,13 @@ def _prove_row(
             public_values=proof.public_values,
         ),
     )
+    name = f"{inference_folder(plan.model_id)}{nonce:05d}.proof.json"
+    store.write_json(name, record.to_json())
     outputs = dequantize(proof.output[circuit.features :], circuit.fraction_bits)
-    return record, outputs, proof.seconds
+    proven = Inference(
+        row=tuple(float(v) for v in row),
+        output=tuple(float(v) for v in outputs),
+        proof=name,
+        seconds=proof.seconds,
+    )
+    return proven, record

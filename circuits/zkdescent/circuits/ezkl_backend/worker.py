@@ -79,13 +79,14 @@ def main() -> int:
     """Serve one request."""
     request = json.load(sys.stdin)
     try:
-        from zkdescent.circuits.ezkl_backend import operations
+        from zkdescent.circuits.ezkl_backend import operations, peer_operations
     except ImportError as error:
         print(json.dumps({"error": str(error), "missing": "ezkl" in str(error)}))
         return 1
     started = time.perf_counter()
     try:
-        answer = getattr(operations, request["operation"])(**request["arguments"]) or {}
+        module = peer_operations if request["operation"].startswith("peer_") else operations
+        answer = getattr(module, request["operation"])(**request["arguments"]) or {}
     except BaseException as error:
         print(json.dumps({"error": f"{type(error).__name__}: {error}"}))
         return 1

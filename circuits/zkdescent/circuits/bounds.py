@@ -1,0 +1,106 @@
+"""Worst-case magnitudes: proof that no value of a program wraps around the field.
+
+Circuits compute modulo R, about 2**254. The integers that the contracts speak of and the field
+elements that the circuit computes are the same only if every magnitude stays below R / 2 for
+*every* witness a prover could choose, not only for the honest one. What bounds a witness:
+
+- inputs, by the range circuit (genesis state, batch blocks) or by whoever names them (inference);
+- results of gadgets that decompose (rescales, comparisons, magnitudes), by the decomposition;
+- table results, by the table.
+
+Everything between grows by the arithmetic of the program, which is followed here.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from zkdescent.circuits.fixed_point import FixedPoint
+from zkdescent.circuits.program import Node, Op, Program
+from zkdescent.core.errors import RangeOverflow
+from zkdescent.core.records import FIELD_MODULUS
+
+
+def magnitude_bounds(
+    program: Program, inputs: Mapping[str, int], fixed: FixedPoint
+) -> tuple[int, ...]:
+    """Return an exclusive bound on the magnitude of each node's elements.
+
+    Args:
+        inputs: exclusive bound by input name; unnamed inputs (the context) enter no arithmetic.
+
+    Raises:
+        RangeOverflow: a value could wrap around; it is named.
+    """
+    bounds: list[int] = []
+    for node in program.nodes:
+        bound = _bound(node, program, bounds, inputs, fixed)
+        if 2 * bound >= FIELD_MODULUS:
+            raise RangeOverflow(
+                f"{node.name or node.op.value} could wrap around the field",
+                expected=f"magnitude below 2^{FIELD_MODULUS.bit_length() - 1}",
+                got=f"up to 2^{bound.bit_length()}",
+                hint="use fewer fraction_bits",
+            )
+        bounds.append(bound)
+    return tuple(bounds)
+
+
+def check_step(program: Program, *, state: int, batch: int, fixed: FixedPoint) -> None:
+    """Check that K steps neither wrap nor leave a state that the next proof could not start from.
+
+    The induction: the state before is below `state` in magnitude (the genesis by its range proof,
+    later states as the result of this very check), the batch below `batch`; then so is the state
+    after.
+
+    Raises:
+        RangeOverflow: a value could wrap, or the new state could exceed `state`.
+    """
+    bounds = magnitude_bounds(program, {"state": state, "batch": batch}, fixed)
+    after = bounds[program.output]
+    if after > state:
+        raise RangeOverflow(
+            "the new state is not bounded by the circuit",
+            expected=f"magnitude below 2^{state.bit_length() - 1}",
+            got=f"up to 2^{after.bit_length()}",
+            hint="please report this: every element of the state must come from a rescale",
+        )
+
+
+def _bound(
+    node: Node,
+    program: Program,
+    bounds: list[int],
+    inputs: Mapping[str, int],
+    fixed: FixedPoint,
+) -> int:
+    arguments = [bounds[i] for i in node.inputs]
+    match node.op:
+        case Op.INPUT:
+            return inputs.get(node.name, 1)
+        case Op.CONSTANT:
+            return abs(node.attributes[0]) + 1
+        case Op.SLICE | Op.RESHAPE | Op.TRANSPOSE | Op.NEG:
+            return arguments[0]
+        case Op.CONCAT:
+            return max(arguments)
+        case Op.ADD | Op.SUB:
+            return sum(arguments)
+        case Op.MUL:
+            return arguments[0] * arguments[1]
+        case Op.MATMUL:
+            inner = program.nodes[node.inputs[0]].shape[1]
+            return inner * arguments[0] * arguments[1]
+        case Op.SUM:
+            count = program.nodes[node.inputs[0]].size // max(1, node.size)
+            return count * arguments[0]
+        case Op.SHIFT_LEFT:
+            return arguments[0] << node.attributes[0]
+        case Op.RESCALE | Op.RELU | Op.ABS:
+            return fixed.decomposition_bound
+        case Op.IS_POSITIVE:
+            return 2
+        case Op.CLAMP:
+            return node.attributes[0] + 1
+        case Op.SIGMOID:
+            return (1 << node.attributes[0]) + 1
