@@ -144,11 +144,14 @@ class ChainTable(_Table):
     ``seed = "auto"`` is a declared seed on local chains and the beacon elsewhere. ``seed_delay``
     counts blocks between the task and the block whose randomness becomes the seed. Contracts see
     only 256 blocks back, so a long delay leaves less time to seal and none above 200 is taken.
+    ``verifier = "dedicated"`` compiles a verifier contract for each circuit: cheaper per proof,
+    dearer to deploy.
     """
 
     rpc: str = "tester"
     seed: Literal["auto", "beacon", "declared"] = "auto"
     seed_delay: int = Field(default=2, ge=1, le=200)
+    verifier: Literal["reusable", "dedicated"] = "reusable"
     key_env: str | None = None
     keystore: str | None = None
 

@@ -75,17 +75,19 @@ def infer_project(
     with open_chain(project) as chain:
         plan, _ = plan_project(project, manifest, chain=chain)
         client = TrainingClient(chain)
-        if client.model(plan.model_id) is None:
+        known = bool(chain.code(plan.addresses.registry))
+        if not known or client.model(plan.model_id) is None:
             # For example an anvil that was started just now: bring the run there first.
             submit_project(project, report, chain=chain)
         consumer = client.consumer(plan.model_id)
         actions = [consumer.deploy()]
         first = consumer.next_nonce()
+        reusable = plan.specs.inference.prover == "ezkl-reusable"
         report.start("inferences", len(rows))
         results = []
         for index, (row, integers) in enumerate(zip(rows, inputs, strict=True)):
             proven, record = _prove_row(store, manifest, plan, row, integers, first + index)
-            actions.append(consumer.accept(manifest.circuits.inference, record))
+            actions.append(consumer.accept(manifest.circuits.inference, record, reusable=reusable))
             results.append(replace(proven, accepted=True, gas=actions[-1].gas))
             report.advance("inferences", index + 1)
         record_gas(store, chain, tuple(actions))

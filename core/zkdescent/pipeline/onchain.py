@@ -14,8 +14,9 @@ from zkdescent.core.errors import ChainOfProofsBroken
 from zkdescent.core.records import ProofRecord, Role
 from zkdescent.core.store import ArtefactStore
 from zkdescent.pipeline.artefacts import GAS, load_proof
-from zkdescent.pipeline.planning import open_chain, plan_project
+from zkdescent.pipeline.planning import deploy_and_register, open_chain, plan_project
 from zkdescent.pipeline.reporting import Reporter
+from zkdescent.pipeline.verifiers import project_verifiers
 
 if TYPE_CHECKING:
     from zkdescent.verifier import Action, Addresses, Chain, RunPlan
@@ -54,10 +55,11 @@ def deploy_project(
     store = project.open_store()
     manifest = store.read_manifest()
     client = TrainingClient(chain)
-    actions = list(client.ensure_deployed().actions)
+    actions = list(
+        deploy_and_register(chain, manifest, project_verifiers(project, manifest.circuits))
+    )
     plan, planning = plan_project(project, manifest, chain=chain)
-    actions += planning
-    actions += client.register_circuits(manifest.circuits, plan.specs)
+    actions += [action for action in planning if action.sent]
     actions.append(client.create_task(plan))
     result = ChainResult(chain.name, chain.chain_id, client.addresses, tuple(actions))
     record_gas(store, chain, result.actions)

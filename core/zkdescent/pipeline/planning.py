@@ -10,12 +10,12 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from zkdescent.core.config import Project
 from zkdescent.core.errors import ConfigError
 from zkdescent.core.records import Manifest
+from zkdescent.pipeline.verifiers import Verifiers, project_verifiers
 
 if TYPE_CHECKING:
     from zkdescent.verifier import Action, Chain, RunPlan
@@ -72,13 +72,14 @@ def plan_project(
     Returns:
         The plan with its seed, and what was sent to the chain for it.
     """
-    from zkdescent.verifier import TrainingClient, development_account, plan_run, reusable_specs
+    from zkdescent.verifier import TrainingClient, development_account, plan_run
 
     if chain is None and (uses_beacon(project) or not is_local(project)):
         with open_chain(project) as opened:
             return plan_project(project, manifest, chain=opened)
     beacon = uses_beacon(project)
-    specs = reusable_specs(manifest.circuits)
+    verifiers = project_verifiers(project, manifest.circuits)
+    specs = verifiers.specs
     plan = plan_run(
         specs,
         manifest.dataset,
@@ -95,8 +96,7 @@ def plan_project(
         if chain is None:
             raise ConfigError("a beacon seed needs a chain", got=project.config.chain.rpc)
         client = TrainingClient(chain)
-        actions += client.ensure_deployed().actions
-        actions += client.register_circuits(manifest.circuits, specs)
+        actions += deploy_and_register(chain, manifest, verifiers)
         actions.append(client.create_task(plan))
         plan, sealing = client.seal(plan)
         actions += sealing
@@ -108,6 +108,15 @@ def plan_project(
     return plan, tuple(actions)
 
 
-def tester_state(project: Project) -> Path:
-    """Where the project's in-process chain is kept."""
-    return project.store_directory / TESTER_STATE
+def deploy_and_register(
+    chain: Chain, manifest: Manifest, verifiers: Verifiers
+) -> tuple[Action, ...]:
+    """Deploy contracts and dedicated verifiers, register the circuits; sends what is missing."""
+    from zkdescent.verifier import TrainingClient
+
+    client = TrainingClient(chain)
+    return (
+        *client.ensure_deployed().actions,
+        *verifiers.deploy(chain),
+        *client.register_circuits(manifest.circuits, verifiers.specs),
+    )
