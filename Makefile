@@ -1,0 +1,90 @@
+# People and CI run these same targets. `make dev` needs Python 3.11 or newer and nothing else;
+# Node.js (18 or newer) is needed only by the Solidity tests and to rebuild the contracts.
+
+PYTHON ?= python3
+# Any torch that satisfies pyproject.toml will do: another version, or a wheel file, for example
+#   make dev TORCH=./torch-2.13.0+cpu-cp311-cp311-linux_x86_64.whl
+# pip's own settings (PIP_INDEX_URL, PIP_EXTRA_INDEX_URL, PIP_FIND_LINKS) are obeyed as always.
+TORCH ?= torch==2.13.0
+# Options for `make bench`, for example BENCH=--quick.
+BENCH ?= --out build/bench
+
+VENV := .venv
+BIN := $(VENV)/bin
+NODE_MODULES := contracts/node_modules/.package-lock.json
+FORGE := cd contracts && ./node_modules/.bin/forge
+
+# The anvil tests run wherever there is an anvil: from npm, on the PATH, or in ZKDESCENT_ANVIL. The
+# markers slow and realdata never are part of the default run.
+MARKS := not slow and not realdata
+ifneq ($(shell command -v npm 2>/dev/null),)
+HAVE_NODE := yes
+endif
+ifeq ($(HAVE_NODE)$(shell command -v anvil 2>/dev/null)$(ZKDESCENT_ANVIL),)
+MARKS := $(MARKS) and not chain
+endif
+
+.DEFAULT_GOAL := help
+.PHONY: help dev lint test test-contracts test-python demo bench snapshots build-contracts check-contracts
+
+help:
+	@echo "make dev               virtual environment in $(VENV), exact versions"
+	@echo "make demo              the main job from nothing, in demo/"
+	@echo "make test              forge tests (if Node.js is here), then pytest"
+	@echo "make lint              ruff and mypy"
+	@echo "make bench             measure against ezkl as its documentation runs it"
+	@echo "make build-contracts   compile contracts/src into the artefacts that the package ships"
+	@echo "make check-contracts   fail if those artefacts are not what their sources give"
+	@echo "make snapshots         write artefacts and gas figures again, and show what changed"
+
+dev: $(VENV)/.installed
+
+# torch comes first and by itself, so that the build somebody chose is not replaced afterwards.
+$(VENV)/.installed: pyproject.toml requirements.lock
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { \
+		echo "make: $(PYTHON) is not Python 3.11 or newer; try: make dev PYTHON=python3.11" >&2; exit 1; }
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install "$(TORCH)"
+	sed '/^torch==/d' requirements.lock > $(VENV)/constraints.txt
+	$(BIN)/python -m pip install --constraint $(VENV)/constraints.txt --editable ".[dev]"
+	@touch $@
+
+demo: dev
+	$(BIN)/zkdescent demo -C demo
+
+lint: dev
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+
+test: test-contracts test-python
+
+ifdef HAVE_NODE
+test-contracts: $(NODE_MODULES)
+	$(FORGE) test
+else
+test-contracts:
+	@echo "make: there is no Node.js here: the forge tests do NOT run, everything else does"
+endif
+
+test-python: dev
+	@case "$(MARKS)" in *chain*) \
+		echo "make: there is no anvil here: the tests marked chain do NOT run, everything else does";; esac
+	$(BIN)/python -m pytest -m "$(MARKS)"
+
+$(NODE_MODULES): contracts/package.json contracts/package-lock.json
+	cd contracts && npm ci
+	@touch $@
+
+bench: dev
+	$(BIN)/zkdescent bench $(BENCH)
+
+build-contracts: dev $(NODE_MODULES)
+	$(BIN)/python scripts/build_contracts.py
+
+check-contracts: dev $(NODE_MODULES)
+	$(BIN)/python scripts/build_contracts.py --check
+
+snapshots: build-contracts
+	$(FORGE) test --match-contract GasTest
+	@git --no-pager diff --stat -- contracts/snapshots verifier/zkdescent/verifier/artifacts
