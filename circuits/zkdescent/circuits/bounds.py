@@ -63,7 +63,7 @@ def check_step(program: Program, *, state: int, batch: int, fixed: FixedPoint) -
             "the new state is not bounded by the circuit",
             expected=f"magnitude below 2^{state.bit_length() - 1}",
             got=f"up to 2^{after.bit_length()}",
-            hint="please report this: every element of the state must come from a rescale",
+            hint="please report this: every element of the state must be decomposed somewhere",
         )
 
 
@@ -96,7 +96,7 @@ def _bound(
             return count * arguments[0]
         case Op.SHIFT_LEFT:
             return arguments[0] << node.attributes[0]
-        case Op.RESCALE | Op.RELU | Op.ABS:
+        case Op.RESCALE | Op.RELU | Op.ABS | Op.RANGE_CHECK:
             return fixed.decomposition_bound
         case Op.IS_POSITIVE:
             return 2

@@ -102,9 +102,9 @@ def _evaluate(
             return np.clip(arguments[0], -bound, bound)
         case Op.SIGMOID:
             return sigmoid_table(arguments[0], node.attributes[0])
-        case Op.ABS:
+        case Op.ABS | Op.RANGE_CHECK:
             _check(arguments[0], arithmetic.decomposition_bound, node, "a range check")
-            return np.abs(arguments[0])
+            return np.abs(arguments[0]) if node.op is Op.ABS else arguments[0]
 
 
 def _check(values: IntegerArray, bound: int, node: Node, gadget: str) -> None:

@@ -106,8 +106,10 @@ def quantize(values: NDArray[np.float64], fraction_bits: int, *, what: str) -> I
     if not np.isfinite(array).all():
         raise RangeOverflow(f"{what} holds NaN or infinity", expected="finite numbers")
     scaled = array * float(1 << fraction_bits)
-    rounded = np.trunc(scaled + np.copysign(0.5, scaled))
-    return _integers(rounded)
+    whole = np.trunc(scaled)
+    # Not trunc(x + 0.5): adding to the double just below a half would round up to one.
+    away = np.where(np.abs(scaled - whole) >= 0.5, np.copysign(1.0, scaled), 0.0)
+    return _integers(whole + away)
 
 
 def _integers(whole: NDArray[np.float64]) -> IntegerArray:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from fractions import Fraction
+from math import prod
 from typing import Any
 
 import torch
@@ -107,9 +108,12 @@ class Lowering:
                 "an output of the step is a constant", got=name, hint="is a parameter unused?"
             )
         f = self.fixed.fraction_bits
-        return self.arithmetic.rescale(
-            self.arithmetic.with_unit_coefficient(value, target=f), f, name
-        )
+        unit = self.arithmetic.with_unit_coefficient(value, target=f)
+        result = self.arithmetic.rescale(unit, f, name)
+        if self.builder.node(result.node).op is Op.RESCALE:
+            return result
+        # Nothing was rounded, so nothing bounds it yet; the next proof starts from a bounded state.
+        return Symbolic(self.builder.unary(Op.RANGE_CHECK, result.node, (), name), f)
 
     def target_scale(self, node: fx.Node) -> int | None:
         """Scale to which the result of this node is going to be rounded right away, if it is."""
@@ -193,6 +197,10 @@ def _reshape(low: Lowering, node: fx.Node, x: Value, *_: object) -> Value:
     shape = tuple(int(n) for n in node.meta["val"].shape)
     if isinstance(x, Uniform):
         return Uniform(x.value, shape)
+    if prod(shape) != low.builder.node(x.node).size:
+        raise UnsupportedOperator(
+            "reshaping a broadcast tensor can't be proven yet", got=_where(node)
+        )
     return Symbolic(low.builder.reshape(x.node, shape), x.scale, x.coefficient)
 
 
@@ -311,6 +319,8 @@ def _div(low: Lowering, node: fx.Node, a: Value, b: Value | float) -> Value:
     divisor = _constant_value(b)
     if divisor is None:
         raise UnsupportedOperator("division by a tensor can't be proven yet", got=_where(node))
+    if divisor == 0:
+        raise UnsupportedOperator("division by zero can't be proven", got=_where(node))
     if isinstance(a, Uniform):
         return Uniform(a.value / divisor, tuple(node.meta["val"].shape))
     return low.arithmetic.scaled(a, 1 / divisor)

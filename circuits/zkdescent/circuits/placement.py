@@ -51,15 +51,16 @@ def place_rescales(graph: fx.GraphModule, lower: Lower, cost: Cost) -> frozenset
     """
     candidates = [n.name for n in graph.graph.nodes if n.target in _CANDIDATES]
 
-    def price(chosen: frozenset[str]) -> float:
+    def price(chosen: frozenset[str]) -> tuple[float, int]:
+        """Cost, then size: a rounding that changes nothing is left out."""
         try:
-            return cost(lower(chosen))
+            return cost(lower(chosen)), len(chosen)
         except RangeOverflow:
-            return float("inf")
+            return float("inf"), len(chosen)
 
-    def descend(chosen: frozenset[str]) -> tuple[float, frozenset[str]]:
-        best, best_price = chosen, price(chosen)
-        improved = best_price < float("inf")
+    def descend(best: frozenset[str]) -> tuple[tuple[float, int], frozenset[str]]:
+        best_price = price(best)
+        improved = best_price[0] < float("inf")
         while improved:
             improved = False
             for name in candidates:
@@ -72,6 +73,6 @@ def place_rescales(graph: fx.GraphModule, lower: Lower, cost: Cost) -> frozenset
     # One flip at a time stops in local minima; rounding only at one node is a good start often.
     starts = [frozenset[str](), frozenset(candidates), *(frozenset({c}) for c in candidates)]
     best_price, best = min((descend(s) for s in starts), key=lambda found: found[0])
-    if best_price == float("inf"):
+    if best_price[0] == float("inf"):
         lower(frozenset(candidates))  # raises, and names the value that does not fit
     return best

@@ -40,6 +40,7 @@ class Op(StrEnum):
     CLAMP = "clamp"  # attributes: (bound,): to [-bound, bound]
     SIGMOID = "sigmoid"  # attributes: (bits,)
     ABS = "abs"
+    RANGE_CHECK = "range_check"  # the value itself, bounded by a decomposition
 
 
 @dataclass(frozen=True, slots=True)
@@ -131,6 +132,8 @@ class Builder:
         """Elements start..stop of a flat tensor."""
         if (start, stop) == (0, self._nodes[x].size):
             return x
+        if not 0 <= start < stop <= self._nodes[x].size:
+            raise ValueError(f"slice {start}:{stop} of {self._nodes[x].size} elements")
         return self._append(Op.SLICE, (x,), (stop - start,), (start, stop), name)
 
     def reshape(self, x: int, shape: Shape) -> int:
@@ -138,6 +141,8 @@ class Builder:
         if shape == self._nodes[x].shape:
             return x
         node = self._nodes[x]
+        if prod(shape) != node.size:
+            raise ValueError(f"{node.size} elements do not have the shape {shape}")
         if node.op is Op.RESHAPE:
             return self.reshape(node.inputs[0], shape)
         return self._append(Op.RESHAPE, (x,), shape, (), node.name)
@@ -179,7 +184,9 @@ class Builder:
 
     def matmul(self, a: int, b: int, name: str = "") -> int:
         """Product of an (n, k) and a (k, m) matrix."""
-        (n, _), (_, m) = self._nodes[a].shape, self._nodes[b].shape
+        (n, k), (inner, m) = self._nodes[a].shape, self._nodes[b].shape
+        if k != inner:
+            raise ValueError(f"inner sizes {k} and {inner} of a matrix product differ")
         return self._append(Op.MATMUL, (a, b), (n, m), (), name)
 
     def sum(self, x: int, axes: Sequence[int], name: str = "") -> int:
@@ -201,7 +208,7 @@ class Builder:
         return self._append(Op.RESCALE, (x,), node.shape, (bits,), name or node.name)
 
     def unary(self, op: Op, x: int, attributes: Sequence[int] = (), name: str = "") -> int:
-        """RELU, IS_POSITIVE, CLAMP, SIGMOID or ABS."""
+        """RELU, IS_POSITIVE, CLAMP, SIGMOID, ABS or RANGE_CHECK."""
         node = self._nodes[x]
         return self._append(op, (x,), node.shape, attributes, name or node.name)
 

@@ -91,7 +91,7 @@ class Arithmetic:
             if value.scale - shift + self.fixed.headroom_bits > self.fixed.decomposition_bits:
                 raise RangeOverflow(
                     "an intermediate has too many fraction bits to be rescaled",
-                    expected=f"at most {self.fixed.max_shift + self.fixed.decomposition_bits}",
+                    expected=f"at most {shift + self.fixed.decomposition_bits} bits",
                     got=value.scale + self.fixed.headroom_bits,
                     hint="use fewer fraction_bits",
                 )

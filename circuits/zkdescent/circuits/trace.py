@@ -14,6 +14,8 @@ from typing import Any
 import torch
 from torch import Tensor, fx
 from torch.fx.experimental.proxy_tensor import make_fx
+from torch.nn import functional
+from torch.overrides import TorchFunctionMode
 
 from zkdescent.core.errors import ModelError
 
@@ -54,6 +56,26 @@ class StateLayout:
         return sum(self.sizes[: self.parameters])
 
 
+class _TraceableLosses(TorchFunctionMode):
+    """Replaces losses that torch computes by unprovable detours with the same function.
+
+    `binary_cross_entropy_with_logits` guards its exponentials by hand; log(1 + exp z) - z y is
+    equal, and its gradient is one sigmoid.
+    """
+
+    def __torch_function__(
+        self, function: Any, types: Any, arguments: Any = (), keywords: Any = None
+    ) -> Any:
+        given = {name: v for name, v in (keywords or {}).items() if v is not None}
+        if function is functional.binary_cross_entropy_with_logits:
+            named = dict(zip(("input", "target"), arguments, strict=False)) | given
+            reduction = named.pop("reduction", "mean")
+            if set(named) == {"input", "target"}:  # no class or example weights
+                loss = functional.softplus(named["input"]) - named["input"] * named["target"]
+                return {"mean": loss.mean, "sum": loss.sum, "none": lambda: loss}[reduction]()
+        return function(*arguments, **(keywords or {}))
+
+
 def trace_step(
     module: torch.nn.Module,
     loss: Loss,
@@ -86,7 +108,8 @@ def trace_step(
             prediction = torch.func.functional_call(
                 module, dict(zip(names, params, strict=True)), x
             )
-            return loss(prediction, y)
+            with _TraceableLosses():
+                return loss(prediction, y)
 
         gradients = torch.func.grad(objective)(params)
         new_params, new_slots = update(params, gradients, slots)

@@ -17,7 +17,7 @@ import typer
 
 from zkdescent.cli import onnx, projects, stages
 from zkdescent.cli.context import current
-from zkdescent.core.errors import ZkDescentError
+from zkdescent.core.errors import ToolMissing, ZkDescentError
 
 app = typer.Typer(
     name="zkdescent",
@@ -28,6 +28,17 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     epilog="Exit codes: 0 ok, 1 failed, 2 usage or configuration, 3 a proof was rejected.",
 )
+
+# Packages that the base install leaves out, and the extra that brings them.
+_EXTRAS = {
+    "torch": "train",
+    "sklearn": "train",
+    "matplotlib": "train",
+    "onnxscript": "train",
+    "onnx": "prove",
+    "onnxruntime": "prove",
+    "ezkl": "prove",
+}
 
 for command in (*projects.COMMANDS, *stages.COMMANDS):
     app.command()(command)
@@ -45,6 +56,16 @@ def main(arguments: list[str] | None = None) -> None:
             traceback.print_exc()
         output.error(error)
         sys.exit(error.exit_code)
+    except ModuleNotFoundError as error:
+        extra = _EXTRAS.get((error.name or "").partition(".")[0])
+        if extra is None:
+            raise
+        missing = ToolMissing(
+            f"this command needs {error.name}, which is not installed",
+            hint=f"pip install 'zkdescent[{extra}]'",
+        )
+        current().error(missing)
+        sys.exit(missing.exit_code)
     except KeyboardInterrupt:
         print("interrupted; run the command again to resume", file=sys.stderr)
         sys.exit(1)

@@ -27,7 +27,6 @@ from zkdescent.circuits.program import Program
 from zkdescent.circuits.proof_system import CircuitRequest, ProofSystem
 from zkdescent.circuits.trace import StateLayout, trace_inference, trace_step
 from zkdescent.core.config import Project, divisors_of
-from zkdescent.core.errors import ConfigError
 from zkdescent.train.blocks import batch_blocks
 from zkdescent.train.data import PreparedData, prepare
 from zkdescent.train.losses import Loss, load_loss
@@ -48,7 +47,7 @@ class Blueprint:
     Attributes:
         layout: how parameters and slots lie in the flat state.
         fixed: the arithmetic of step and inference circuits.
-        steps_per_proof: K, mini-batches per block proof.
+        steps_per_proof: K, mini-batches per block proof; `most_steps` would fit.
         rescaled: graph nodes of one step whose results are rounded.
     """
 
@@ -62,6 +61,7 @@ class Blueprint:
     batch: BatchShape
     fixed: FixedPoint
     steps_per_proof: int
+    most_steps: int
     step: Program
     inference: Program
     range: Program
@@ -70,6 +70,19 @@ class Blueprint:
     def total_proofs(self) -> int:
         """Block proofs of a complete run."""
         return self.project.config.train.steps // self.steps_per_proof
+
+    @property
+    def advice(self) -> str | None:
+        """What would make proving markedly cheaper, if anything."""
+        steps, most = self.project.config.train.steps, self.most_steps
+        if self.project.config.circuit.steps_per_proof != "auto" or 2 * self.steps_per_proof > most:
+            return None
+        better = -(-steps // most) * most
+        return (
+            f"{self.steps_per_proof} of {most} possible steps share a proof, because steps = "
+            f"{steps} has no larger divisor that fits; steps = {better} would need "
+            f"{better // most} proofs instead of {self.total_proofs}"
+        )
 
     @cached_property
     def blocks(self) -> np.ndarray[Any, Any]:
@@ -196,7 +209,8 @@ def make_blueprint(project: Project) -> Blueprint:
 
     offers = [place(f) for f in backend.decompositions(config.circuit.fraction_bits)]
     per_step, fixed, rescaled = min(offers, key=lambda offer: offer[0])
-    steps = _steps_per_proof(project, backend.max_steps(per_step), len(data.train))
+    most = backend.max_steps(per_step)
+    steps = _steps_per_proof(project, most, len(data.train))
     rescaled_inference = assemble.place_inference_rescales(
         inference_graph, layout, d, fixed, lambda p: backend.cost(p, fixed)
     )
@@ -211,6 +225,7 @@ def make_blueprint(project: Project) -> Blueprint:
         batch=batch,
         fixed=fixed,
         steps_per_proof=steps,
+        most_steps=most,
         step=assemble.step_program(
             step_graph, layout, batch, steps=steps, fixed=fixed, rescaled=rescaled
         ),
@@ -271,13 +286,4 @@ def _steps_per_proof(project: Project, most: int, rows: int) -> int:
         return wanted
     # A block larger than the data would hold rows twice in every epoch.
     fits = max(1, min(most, rows // train.batch_size))
-    chosen = max(k for k in divisors_of(train.steps) if k <= fits)
-    if chosen == 1 and fits >= 4:
-        raise ConfigError(
-            "no divisor of steps makes a good number of steps per proof",
-            expected=f"steps with a divisor between 2 and {fits}",
-            got=train.steps,
-            hint=f"for example steps = {-(-train.steps // fits) * fits}, "
-            "or set [circuit] steps_per_proof = 1",
-        )
-    return chosen
+    return max(k for k in divisors_of(train.steps) if k <= fits)

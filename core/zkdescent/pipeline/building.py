@@ -47,6 +47,8 @@ def compile_project(
     requests = blueprint.requests()
     size = project.config.circuit.logrows
     chosen = blueprint.backend.choose_size(requests) if size == "auto" else size
+    if blueprint.advice is not None:
+        report.note(blueprint.advice)
     report.start("compile", len(requests))
     records: dict[str, CircuitRecord] = {}
     for count, request in enumerate(requests, start=1):

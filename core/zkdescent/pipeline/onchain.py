@@ -49,11 +49,11 @@ def deploy_project(
     """
     from zkdescent.verifier import TrainingClient
 
+    store = project.open_store()
+    manifest = store.read_manifest()  # before a chain is opened: that may make files
     if chain is None:
         with open_chain(project) as opened:
             return deploy_project(project, report, chain=opened)
-    store = project.open_store()
-    manifest = store.read_manifest()
     client = TrainingClient(chain)
     actions = list(
         deploy_and_register(chain, manifest, project_verifiers(project, manifest.circuits))
@@ -77,11 +77,11 @@ def submit_project(
     """
     from zkdescent.verifier import TrainingClient
 
+    store = project.open_store()
+    manifest = store.read_manifest()  # before a chain is opened: that may make files
     if chain is None:
         with open_chain(project) as opened:
             return submit_project(project, report, chain=opened)
-    store = project.open_store()
-    manifest = store.read_manifest()
     client = TrainingClient(chain)
     actions = list(deploy_project(project, report, chain=chain).actions)
     plan, _ = plan_project(project, manifest, chain=chain)

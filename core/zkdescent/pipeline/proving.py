@@ -53,11 +53,12 @@ def prove_project(
         chain: where the batch order is drawn, if the project draws it; opened if not given.
 
     Raises:
-        ArtefactError: not compiled yet.
+        ArtefactError: not compiled yet, or not as the project file now is.
         ProverError: the prover failed, or its witness differs from the reference executor.
     """
     blueprint = blueprint or make_blueprint(project)
     store = project.open_store()
+    _check_compiled(project, store.read_manifest())
     plan, _ = plan_project(project, store.read_manifest(), chain=chain)
     manifest = store.read_manifest()
     states = trajectory(blueprint, plan.order())
@@ -101,6 +102,18 @@ def prove_project(
         extra += 1
     store.write_manifest(replace(store.read_manifest(), final=head))
     return ProvingResult(prover.made, prover.kept, prover.seconds, prover.peak_memory_mb, head)
+
+
+def _check_compiled(project: Project, manifest: Manifest) -> None:
+    """Refuse to spend proofs on circuits that belong to another version of the project file."""
+    if manifest.config_sha256 != project.config_sha256:
+        raise ArtefactError(
+            "the project file was changed after its circuits were compiled",
+            expected=manifest.config_sha256,
+            got=project.config_sha256,
+            path=project.file,
+            hint="run `zkdescent compile` (or `zkdescent run`)",
+        )
 
 
 def trajectory(blueprint: Blueprint, order: tuple[int, ...]) -> list[IntegerArray]:
@@ -184,8 +197,15 @@ class _Prover:
         context: int,
         expected: tuple[bytes | None, ...],
     ) -> ProofRecord | None:
-        record = load_proof(self.store, circuit.role, index)
-        if record is None or record.circuit != circuit.vk_sha256 or record.context != context:
+        name = proof_name(circuit.role, index)
+        if name not in self.store.names("proofs/"):
+            return None
+        try:
+            # With the store's checksum: a damaged proof is made again, not kept.
+            record = ProofRecord.from_json(self.store.read_json(name), path=name)
+        except ArtefactError:
+            return None
+        if (record.circuit, record.index, record.context) != (circuit.vk_sha256, index, context):
             return None
         slots = split_proof(record.proof, _SLOTS[circuit.role])
         same = all(want in (None, got) for want, got in zip(expected, slots, strict=False))

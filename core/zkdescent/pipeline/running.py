@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 from zkdescent.core.config import Project
 from zkdescent.pipeline.artefacts import CURVES, MEASUREMENTS
 from zkdescent.pipeline.auditing import verify_project
-from zkdescent.pipeline.blueprint import make_blueprint
+from zkdescent.pipeline.blueprint import Blueprint, make_blueprint
 from zkdescent.pipeline.building import compile_project
 from zkdescent.pipeline.onchain import read_gas, submit_project
 from zkdescent.pipeline.planning import open_chain, plan_project
@@ -59,10 +59,15 @@ def run_project(project: Project, report: Reporter, *, chain: Chain | None = Non
     Raises:
         ZkDescentError: from the stage that failed; what was done stays.
     """
+    # What the user's files get wrong is found before a chain is opened, which may make files.
+    blueprint = make_blueprint(project)
     if chain is None:
         with open_chain(project) as opened:
-            return run_project(project, report, chain=opened)
-    blueprint = make_blueprint(project)
+            return _run(project, report, blueprint, opened)
+    return _run(project, report, blueprint, chain)
+
+
+def _run(project: Project, report: Reporter, blueprint: Blueprint, chain: Chain) -> RunSummary:
     train_project(project, report, blueprint=blueprint)
     compile_project(project, report, blueprint=blueprint)
     proving = prove_project(project, report, blueprint=blueprint, chain=chain)

@@ -168,7 +168,8 @@ class EzklBackend(ProofSystem):
         self, circuit: CircuitRecord, locate: Locate, tensors: list[IntegerArray]
     ) -> list[bytes]:
         """KZG points of the tensors' columns, x || y big endian."""
-        return self._commit(_files(circuit, locate), [[int(v) for v in t] for t in tensors])
+        files = {name: locate(circuit.objects[name]) for name in ("settings", "vk", "srs")}
+        return self._commit(files, [[int(v) for v in t] for t in tensors])
 
     def fingerprint(self, size: int) -> str:
         """Version of ezkl and the reference string's sha256."""
@@ -204,7 +205,8 @@ class EzklBackend(ProofSystem):
             raise ProofRejected(
                 "the proof has the wrong length", expected=circuit.proof_length, got=len(proof)
             )
-        files = _files(circuit, locate)
+        # An auditor's copy of the store has no proving key.
+        files = {name: locate(circuit.objects[name]) for name in ("settings", "vk", "srs")}
         with tempfile.TemporaryDirectory(prefix="zkdescent-") as scratch:
             answer = worker.call(
                 "verify",

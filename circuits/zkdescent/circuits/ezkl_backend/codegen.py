@@ -150,6 +150,11 @@ class _Emitter:
                 return _Value(self.relabelled(self.emit("Sigmoid", lifted), -bits))
             case Op.ABS:
                 return _Value(self.emit("Abs", self.plain(inputs[0])))
+            case Op.RANGE_CHECK:
+                # relu decomposes its argument; x = relu(x) - relu(-x).
+                x = self.plain(inputs[0])
+                negative = self.emit("Relu", self.emit("Neg", x))
+                return _Value(self.emit("Sub", self.emit("Relu", x), negative))
 
     def operand(self, index: int, value: _Value) -> _Value:
         """A program constant becomes an ONNX constant where it is used."""

@@ -11,13 +11,21 @@ from zkdescent.circuits.fixed_point import FixedPoint
 from zkdescent.circuits.program import Node, Op, Program
 
 # A decomposition takes `legs + 1` digits and their recomposition; per-leg slope as measured.
-_PER_LEG = {Op.RESCALE: 6.0, Op.RELU: 2.0, Op.IS_POSITIVE: 3.0, Op.CLAMP: 4.0, Op.ABS: 2.0}
+_PER_LEG = {
+    Op.RESCALE: 6.0,
+    Op.RELU: 2.0,
+    Op.IS_POSITIVE: 3.0,
+    Op.CLAMP: 4.0,
+    Op.ABS: 2.0,
+    Op.RANGE_CHECK: 4.0,
+}
 _BASE = {
     Op.RESCALE: 12.0,
     Op.RELU: 4.5,
     Op.IS_POSITIVE: 5.0,
     Op.CLAMP: 12.0,
     Op.ABS: 2.0,
+    Op.RANGE_CHECK: 10.5,
     Op.SIGMOID: 1.5,
     Op.ADD: 1.0,
     Op.SUB: 1.0,

@@ -71,11 +71,7 @@ def canonical_settings(raw: bytes, *, assignments: int | None = None) -> bytes:
             settings["total_assignments"] = min(assignments, settings["total_assignments"])
             settings["num_rows"] = settings["total_assignments"] // INNER_COLUMNS
     except (ValueError, KeyError, TypeError) as error:
-        raise ProverError(
-            "the prover's settings are not of the known form",
-            expected="settings.json of ezkl 23.0.5",
-            got=f"{type(error).__name__}: {error}",
-        ) from error
+        raise _unknown_form(error) from error
     canonical = (json.dumps(settings, sort_keys=True, separators=(",", ":")) + "\n").encode()
     refuse_unsafe_settings(canonical)
     return canonical
@@ -85,12 +81,15 @@ def refuse_unsafe_settings(raw: bytes) -> dict[str, Any]:
     """Return the parsed settings if they are safe to prove or verify under.
 
     Raises:
-        ProverError: Freivalds checks are on. With them, results of matrix products are bound to
-            nothing: two different models share one verifying key.
+        ProverError: Freivalds checks are on, or the file can't be read. With them, results of
+            matrix products are bound to nothing: two different models share one verifying key.
     """
-    settings: dict[str, Any] = json.loads(raw)
-    columns = settings.get("einsum_params", {}).get("total_einsum_col_size")
-    disabled = settings.get("run_args", {}).get("disable_freivalds")
+    try:
+        settings: dict[str, Any] = json.loads(raw)
+        columns = settings.get("einsum_params", {}).get("total_einsum_col_size")
+        disabled = settings.get("run_args", {}).get("disable_freivalds")
+    except (ValueError, AttributeError) as error:
+        raise _unknown_form(error) from error
     if disabled is not True or columns != 0:
         raise ProverError(
             "the circuit's settings switch Freivalds checks on, which is unsound",
@@ -104,6 +103,14 @@ def refuse_unsafe_settings(raw: bytes) -> dict[str, Any]:
 def capacity(logrows: int, blocks: int) -> int:
     """Cells that `blocks` column blocks of a circuit hold."""
     return blocks * INNER_COLUMNS * ((1 << logrows) - RESERVED_ROWS)
+
+
+def _unknown_form(error: Exception) -> ProverError:
+    return ProverError(
+        "the prover's settings are not of the known form",
+        expected="settings.json of ezkl 23.0.5",
+        got=f"{type(error).__name__}: {error}",
+    )
 
 
 def _canonical(value: Any) -> str:

@@ -27,6 +27,9 @@ def unsafe_srs(logrows: int) -> Path:
     if not path.exists():
         path.parent.mkdir(parents=True, exist_ok=True)
         partial = path.with_suffix(f".{os.getpid()}.partial")
-        call("gen_srs", path=str(partial), logrows=logrows)
-        os.replace(partial, path)
+        try:
+            call("gen_srs", path=str(partial), logrows=logrows)
+            os.replace(partial, path)
+        finally:
+            partial.unlink(missing_ok=True)
     return path

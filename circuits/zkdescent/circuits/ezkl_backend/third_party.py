@@ -63,9 +63,9 @@ def prove_onnx(
     lint_onnx(graph, fraction_bits)
     feeds = _feeds(graph, input_file)
     expected = _reference(model, feeds)
-    if out.exists() and any(out.iterdir()):
+    if out.exists() and (not out.is_dir() or any(out.iterdir())):
         raise ConfigError(
-            "the output directory is not empty", path=out, hint="name a new directory with --out"
+            "the output is not an empty directory", path=out, hint="name a new directory with --out"
         )
     with tempfile.TemporaryDirectory(prefix="zkdescent-") as scratch:
         work = Path(scratch)
@@ -119,12 +119,20 @@ def _feeds(model: onnx.ModelProto, path: Path) -> dict[str, np.ndarray]:
             expected='{"input_data": [[numbers of the first input], ...]}',
             path=path,
         ) from error
-    if len(rows) != len(inputs):
-        raise DataError("wrong number of inputs", expected=len(inputs), got=len(rows), path=path)
+    if not isinstance(rows, list) or len(rows) != len(inputs):
+        got = len(rows) if isinstance(rows, list) else type(rows).__name__
+        raise DataError("wrong number of inputs", expected=len(inputs), got=got, path=path)
     feeds = {}
     for values, spec in zip(rows, inputs, strict=True):
         shape = [d.dim_value or 1 for d in spec.type.tensor_type.shape.dim]
-        array = np.asarray(values, dtype=np.float32)
+        try:
+            array = np.asarray(values, dtype=np.float32)
+        except (ValueError, TypeError) as error:
+            raise DataError(
+                f"the values of input {spec.name!r} are not a flat list of numbers",
+                got=str(error),
+                path=path,
+            ) from error
         if array.size != int(np.prod(shape)) or not np.isfinite(array).all():
             raise DataError(
                 f"the values of input {spec.name!r} don't fit",

@@ -15,6 +15,7 @@ import signal
 import subprocess
 import sys
 import time
+from pathlib import Path
 from typing import Any
 
 from zkdescent.core.errors import ProverError, ToolMissing
@@ -75,13 +76,30 @@ def _answer(stdout: str) -> dict[str, Any] | None:
         return None
 
 
+def _peak_memory_mb() -> float:
+    """Peak resident memory of this process, mebibytes.
+
+    Linux hands `ru_maxrss` on through fork and exec, so a worker of a parent that has torch loaded
+    would report the parent's memory; the high-water mark of the address space starts anew.
+    """
+    status = Path("/proc/self/status")
+    if status.exists():
+        for line in status.read_text().splitlines():
+            if line.startswith("VmHWM:"):
+                return int(line.split()[1]) / 1024
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    return peak / (1 << 20) if sys.platform == "darwin" else peak / 1024
+
+
 def main() -> int:
     """Serve one request."""
     request = json.load(sys.stdin)
     try:
         from zkdescent.circuits.ezkl_backend import operations, peer_operations
     except ImportError as error:
-        print(json.dumps({"error": str(error), "missing": "ezkl" in str(error)}))
+        # Our own modules have "ezkl" in their names too: only the package itself counts.
+        missing = (error.name or "").partition(".")[0] == "ezkl"
+        print(json.dumps({"error": f"{type(error).__name__}: {error}", "missing": missing}))
         return 1
     started = time.perf_counter()
     try:
@@ -91,7 +109,7 @@ def main() -> int:
         print(json.dumps({"error": f"{type(error).__name__}: {error}"}))
         return 1
     answer["seconds"] = time.perf_counter() - started
-    answer["peak_memory_mb"] = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+    answer["peak_memory_mb"] = _peak_memory_mb()
     print("\n" + json.dumps(answer))
     return 0
 

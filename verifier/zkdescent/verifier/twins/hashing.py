@@ -1,4 +1,4 @@
-"""Every name and context the contracts derive by hashing (twin of Hashes.sol).
+"""Every name and context the contracts derive by hashing (twin of Statement.sol).
 
 All are keccak256 over ``abi.encode`` (32-byte words) of a domain word followed by the fields, so
 no two kinds of name share a preimage. Contexts are cut to 248 bits: they must be canonical
