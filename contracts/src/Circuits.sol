@@ -32,7 +32,6 @@ contract Circuits is ICircuits {
         if (mine == CircuitStatus.Retired) revert AlreadyRetired(id, msg.sender);
 
         CircuitStatus status = statusOf(id);
-        if (status == CircuitStatus.Retired) revert CircuitRetired(id);
         _registrations[id][msg.sender] = CircuitStatus.Live;
         ++_live[id];
         if (status == CircuitStatus.Live) {

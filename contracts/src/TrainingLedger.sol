@@ -57,7 +57,7 @@ contract TrainingLedger is ITrainingLedger {
         CircuitId circuit = t.spec.rangeCircuit;
         Claim memory claim = circuits.claimOf(circuit, evidence.proof);
         if (claim.stateIn != t.spec.genesis) revert WrongGenesis(t.spec.genesis, claim.stateIn);
-        _requireInDataset(t.spec.datasetRoot, index, claim.batch, merkleProof);
+        _requireInDataset(t.spec.datasetRoot, t.spec.blocksPerEpoch, index, claim.batch, merkleProof);
         circuits.check(circuit, 0, evidence);
 
         _admitted[taskId][index >> 8] |= uint256(1) << (index & 0xff);
@@ -151,6 +151,8 @@ contract TrainingLedger is ITrainingLedger {
             if (msg.sender != t.sponsor) revert NotAllowed(msg.sender);
             uint64 deadline = t.spec.deadline;
             if (deadline == 0 || block.timestamp <= deadline) revert DeadlineNotReached(deadline, block.timestamp);
+            // Every step is proven: nobody may take that from the payee before `finalise` is mined.
+            if (r.proofs == t.spec.totalProofs) revert RunComplete(runId);
         }
         r.status = RunStatus.Aborted;
         emit RunAborted(runId, r.proofs);
@@ -241,7 +243,7 @@ contract TrainingLedger is ITrainingLedger {
         Claim memory claim = circuits.claimOf(c.circuit, block_.evidence.proof);
         if (claim.stateIn != c.head) revert WrongHead(c.head, claim.stateIn);
         uint32 index = _expectedBlock(c);
-        _requireInDataset(c.datasetRoot, index, claim.batch, block_.merkleProof);
+        _requireInDataset(c.datasetRoot, c.blocksPerEpoch, index, claim.batch, block_.merkleProof);
         circuits.check(c.circuit, Statement.stepContext(address(this), c.runId, c.i, c.payee), block_.evidence);
 
         c.head = claim.stateOut;
@@ -325,11 +327,22 @@ contract TrainingLedger is ITrainingLedger {
         return uint32(Shuffle.permute(c.seed, c.i / c.blocksPerEpoch, c.i % c.blocksPerEpoch, c.blocksPerEpoch));
     }
 
-    function _requireInDataset(bytes32 root, uint32 index, bytes32 batch, bytes32[] calldata merkleProof)
-        private
-        pure
-    {
+    /// @dev A sorted-pair tree does not bind positions, and its root may hide two leaves of one index: one
+    /// to admit, another, which no range proof has seen, to train on. The length of the path rules that out.
+    /// Every index has the depth it has in the tree of exactly `blocks` leaves, and those depths fill a
+    /// binary tree (the sum of 2^-depth is 1), so the leaves that are admitted, one for each index, leave no
+    /// room for another. A run opens only when all are admitted.
+    function _requireInDataset(
+        bytes32 root,
+        uint256 blocks,
+        uint32 index,
+        bytes32 batch,
+        bytes32[] calldata merkleProof
+    ) private pure {
         bytes32 leaf = Statement.leaf(index, batch);
-        if (!MerkleProof.verifyCalldata(merkleProof, root, leaf)) revert BlockNotInDataset(index, leaf);
+        if (
+            merkleProof.length != Statement.leafDepth(index, blocks)
+                || !MerkleProof.verifyCalldata(merkleProof, root, leaf)
+        ) revert BlockNotInDataset(index, leaf);
     }
 }

@@ -355,9 +355,15 @@ contract CircuitsTest is Fixture {
         circuits.retire(step);
         vm.expectRevert(abi.encodeWithSelector(ICircuits.AlreadyRetired.selector, step, address(this)));
         circuits.register(stepSpec());
-        vm.expectRevert(abi.encodeWithSelector(ICircuits.CircuitRetired.selector, step));
-        vm.prank(stranger);
+    }
+
+    /// Registering and retiring before others does not keep a circuit from them.
+    function test_retire_by_a_front_runner_does_not_block_registration() public {
+        circuits.retire(step);
+        vm.prank(sponsor);
         circuits.register(stepSpec());
+        assertTrue(circuits.statusOf(step) == CircuitStatus.Live, "live");
+        circuits.check(step, CONTEXT, good());
     }
 
     /// Being first gives no power over others: a front-runner can't retire what others stand behind.

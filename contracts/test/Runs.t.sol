@@ -315,9 +315,62 @@ contract RunsTest is Fixture {
         assertTrue(ledger.run(timed).status == RunStatus.Aborted, "aborted");
     }
 
+    function test_abort_by_the_sponsor_spares_a_complete_run() public {
+        TaskSpec memory spec = taskSpec();
+        spec.deadline = uint64(block.timestamp + 100);
+        RunId timed = openRun(spec, 0);
+        ledger.submit(timed, blockProofs(timed, 0, 8));
+        ledger.submit(timed, blockProofs(timed, 8, TOTAL - 8));
+        vm.warp(spec.deadline + 1);
+        vm.expectRevert(abi.encodeWithSelector(ITrainingLedger.RunComplete.selector, timed));
+        vm.prank(sponsor);
+        ledger.abort(timed);
+        ledger.finalise(timed);
+        assertTrue(ledger.run(timed).status == RunStatus.Finalised, "finalised");
+    }
+
     function test_abort_is_not_for_strangers() public {
         vm.expectRevert(abi.encodeWithSelector(ITrainingLedger.NotAllowed.selector, stranger));
         vm.prank(stranger);
         ledger.abort(run);
+    }
+
+    // --- a dataset with two leaves of one index ---
+
+    /// The tree of the honest leaves and, beside it, another leaf of block 0 that nobody range-checked.
+    function test_admit_and_submit_reject_a_second_leaf_of_an_index() public {
+        bytes32 evil = keccak256("a block without a range proof");
+        bytes32 evilLeaf = Statement.leaf(0, tensorHash(evil));
+        (bytes32 honestRoot,) = merkle(leaves(), 0);
+        TaskSpec memory spec = taskSpec();
+        spec.datasetRoot = pair(honestRoot, evilLeaf);
+        TaskId task = createTask(spec);
+        for (uint32 k; k < BLOCKS; ++k) {
+            bytes32[] memory path = merkleProof(k);
+            bytes32[] memory longer = new bytes32[](path.length + 1);
+            for (uint256 j; j < path.length; ++j) {
+                longer[j] = path[j];
+            }
+            longer[path.length] = evilLeaf;
+            vm.expectRevert(
+                abi.encodeWithSelector(
+                    ITrainingLedger.BlockNotInDataset.selector, k, Statement.leaf(k, tensorHash(batch(k)))
+                )
+            );
+            ledger.admit(task, k, longer, rangeEvidence(GENESIS, batch(k)));
+        }
+        bytes32[] memory short = new bytes32[](1);
+        short[0] = honestRoot;
+        vm.expectRevert(abi.encodeWithSelector(ITrainingLedger.BlockNotInDataset.selector, 0, evilLeaf));
+        ledger.admit(task, 0, short, rangeEvidence(GENESIS, evil));
+    }
+
+    function testFuzz_leafDepth_fills_the_tree(uint256 n) public pure {
+        n = n % 300 + 1;
+        uint256 sum;
+        for (uint256 k; k < n; ++k) {
+            sum += 1 << (32 - Statement.leafDepth(k, n));
+        }
+        assertEq(sum, 1 << 32);
     }
 }

@@ -110,7 +110,8 @@ interface ICircuits {
     /// @notice Register a circuit, or join those who registered it already.
     /// @dev Permissionless and content-addressed. Because anybody can be first, a circuit is retired
     /// only when *everyone* who registered it has retired it: nobody can take away a circuit that
-    /// somebody else stands behind. Once all have, it can't come back.
+    /// somebody else stands behind. It is one way for each registrant, and no more: if it were so for
+    /// the circuit, whoever registers and retires first could keep it from everybody.
     /// @return id keccak256(abi.encode(CIRCUIT_DOMAIN, spec)).
     function register(CircuitSpec calldata circuit) external returns (CircuitId id);
 

@@ -96,6 +96,7 @@ interface ITrainingLedger {
     error DeadlinePassed(uint64 deadline, uint256 timestamp);
     error DeadlineNotReached(uint64 deadline, uint256 timestamp);
     error ParentNotFinalised(RunId parent);
+    error RunComplete(RunId runId);
 
     error IndexOutOfRange(uint32 index, uint32 blocksPerEpoch);
     error AlreadyAdmitted(uint32 index);
@@ -146,7 +147,8 @@ interface ITrainingLedger {
     /// @notice Close a complete run. Permissionless.
     function finalise(RunId runId) external;
 
-    /// @notice Close an open run for good: the payee at any time, the sponsor once the deadline has passed.
+    /// @notice Close an open run for good: the payee at any time, the sponsor once the deadline has passed,
+    /// but not a run whose every step is proven.
     function abort(RunId runId) external;
 
     function circuits() external view returns (ICircuits);

@@ -65,6 +65,14 @@ library Statement {
         return keccak256(abi.encode(LEAF_DOMAIN, index, tensorHash));
     }
 
+    /// @notice Length of the path of leaf `index` in the tree of `leaves` leaves whose odd nodes are promoted.
+    function leafDepth(uint256 index, uint256 leaves) internal pure returns (uint256 depth) {
+        for (; leaves > 1; leaves = (leaves + 1) >> 1) {
+            if (index ^ 1 < leaves) ++depth; // else promoted: no sibling on this level
+            index >>= 1;
+        }
+    }
+
     function transcript(bytes32 previous, uint256 i, uint256 batchIndex, bytes32 stateOut)
         internal
         pure

@@ -70,6 +70,7 @@ def verify(
         "verified": True,
         "outputs": checked.outputs,
         "vk_sha256": checked.vk_sha256,
+        "vka_digest": checked.vka_digest,
         "unsafe_srs": checked.unsafe_srs,
     }
     rows = [

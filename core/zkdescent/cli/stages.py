@@ -148,6 +148,7 @@ def verify(
         "order": audit.order,
         "final": audit.final,
         "transcript": audit.transcript,
+        "circuits": [circuit.to_json() for circuit in audit.circuits],
         "unsafe_srs": audit.unsafe_srs,
         "compared_with_chain": audit.compared_with_chain,
     }
@@ -159,6 +160,7 @@ def verify(
         ("batch order", f"{audit.seed_source} seed"),
         ("run", short(audit.run_id)),
         ("final state", short(audit.final)),
+        *((f"{circuit.role} circuit", short(circuit.circuit_id)) for circuit in audit.circuits),
         ("compared with chain", audit.compared_with_chain),
     ]
     notes = (

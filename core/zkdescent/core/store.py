@@ -266,6 +266,9 @@ class ArtefactStore:
             )
         if not isinstance(raw.get("artefacts"), dict):
             raise ArtefactError("the manifest lists no artefacts", expected="artefacts", path=path)
+        # A manifest may come from somebody else, and names become paths that are written and deleted.
+        for name in raw["artefacts"]:
+            self._check_name(name)
         return raw
 
     def _replace_manifest(self, raw: dict[str, Any]) -> None:
@@ -288,6 +291,14 @@ class ArtefactStore:
         os.replace(self._pending / digest, target)
 
     def _recover(self) -> None:
+        for folder in (self.root, self._scratch, self._pending):
+            # Recovery empties these. In a project from somebody else they could lead elsewhere.
+            if folder.is_symlink():
+                raise ArtefactError(
+                    "a folder of the artefact store is a symbolic link",
+                    path=folder,
+                    hint="copy the project without links, or remove this one",
+                )
         if self._scratch.is_dir():
             for leftover in self._scratch.iterdir():
                 leftover.unlink()

@@ -50,6 +50,8 @@ def verify_project(
     def load(role: Role, index: int) -> ProofRecord | None:
         return load_proof(store, role, index)
 
+    _check_keys(store, manifest)
+
     return audit_run(
         manifest,
         load,
@@ -75,6 +77,20 @@ def proof_verifier(
         backend.verify(circuit, store.path_of, proof.proof, proof.public_values)
 
     return verify
+
+
+def _check_keys(store: ArtefactStore, manifest: Manifest) -> None:
+    """The keys that are here are those the circuits name, and their words are made from them.
+
+    Without a key there is nothing to compare: the report names the words' digest.
+    """
+    from zkdescent.verifier.verifying_key import check_key
+
+    circuits = manifest.circuits
+    for circuit in (circuits.step, circuits.range, circuits.inference):
+        digest = circuit.vk_sha256.hex()
+        if store.has(digest):
+            check_key(circuit, store.get(digest), path=f"circuit {circuit.role}")
 
 
 def _inferences(store: ArtefactStore, manifest: Manifest) -> list[InferenceRecord]:

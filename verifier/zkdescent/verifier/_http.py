@@ -32,8 +32,9 @@ class HttpNode:
 
     def __init__(self, url: str, *, process: AnvilProcess | None = None) -> None:
         if urlsplit(url).scheme not in ("http", "https"):
-            raise ConfigError("not a node's address", expected="http(s)://...", got=url)
-        # A URL may hold an access token: errors name the host only.
+            # A URL may hold an access token: errors name the scheme or the host only.
+            scheme = urlsplit(url).scheme
+            raise ConfigError("not a node's address", expected="http(s)://...", got=f"{scheme}:...")
         self.name = "anvil" if process is not None else (urlsplit(url).hostname or "node")
         self.is_local = process is not None
         self._process = process

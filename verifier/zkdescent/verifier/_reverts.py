@@ -136,7 +136,7 @@ STATE_ERRORS = frozenset({
     "TaskExists", "TaskUnknown", "SeedAmbiguous", "DeadlinePassed", "DeadlineNotReached",
     "IndexOutOfRange", "AlreadyAdmitted", "AlreadySealed", "SeedBlockPending", "SeedBlockExpired",
     "SeedBlockAvailable", "NotSealed", "NotAllowed", "PayeeIsZero", "RunExists", "RunUnknown",
-    "RunNotOpen", "BlockProofCount", "FieldIsZero",
+    "RunNotOpen", "RunComplete", "BlockProofCount", "FieldIsZero",
     # ModelRegistry
     "MintInstead", "ModelsAreImmutable", "AlreadyMinted", "NotPayeeOrSponsor", "ModelNotFound",
     "NotModelOwner", "InferenceNotFound", "InferenceAlreadyStored",

@@ -3,8 +3,8 @@
 :func:`audit_run` is the one entry. It raises on the first break and names it; what it returns is
 what it verified. It trusts nothing in the manifest that it can recompute. What it cannot know
 offline is said in the report: that a beacon's header is really a block of that chain (compare
-with the chain), and that the verifying keys belong to the circuits one has in mind (compile them
-and compare ``vk_sha256``).
+with the chain), and that the circuits are those one has in mind (compile them and compare
+``circuits``: the key's hash alone is not enough, proofs are checked against the vka words).
 """
 
 from __future__ import annotations
@@ -15,9 +15,11 @@ from dataclasses import dataclass
 from zkdescent.core.errors import ChainOfProofsBroken
 from zkdescent.core.records import (
     CircuitRecord,
+    CircuitSpecs,
     InferenceRecord,
     Manifest,
     ProofRecord,
+    ProverName,
     Record,
     Role,
 )
@@ -37,7 +39,7 @@ from zkdescent.verifier.addresses import Addresses, predicted_addresses
 from zkdescent.verifier.chain import Chain
 from zkdescent.verifier.ledger import LedgerClient
 from zkdescent.verifier.twins.commitment import tensor_hash
-from zkdescent.verifier.twins.hashing import next_transcript
+from zkdescent.verifier.twins.hashing import circuit_id, next_transcript
 from zkdescent.verifier.twins.shuffle import block_index
 
 LoadProof = Callable[[Role, int], ProofRecord | None]
@@ -51,12 +53,31 @@ Progress = Callable[[Role, int, int], None]
 
 
 @dataclass(frozen=True, slots=True)
+class CheckedCircuit(Record):
+    """What the proofs of one role were checked against: compare it with a compilation of one's own.
+
+    ``vka_digest`` pins the verifier's words, which decide what a proof proves. ``vk_sha256`` is a
+    name that the manifest gives them, and ``circuit_id`` the chain's, which covers the numbers of
+    the registration as well. ``verifier_code_hash`` is this release's for a reusable verifier;
+    that of a dedicated one has not been checked by anybody.
+    """
+
+    role: Role
+    circuit_id: bytes
+    vka_digest: bytes
+    vk_sha256: bytes
+    prover: ProverName
+    verifier_code_hash: bytes
+
+
+@dataclass(frozen=True, slots=True)
 class AuditReport(Record):
     """What was verified. ``final`` is the state's commitment (64 bytes).
 
     ``seed_source`` says where the batch order comes from; a beacon's seed has been compared with
-    the chain only if ``compared_with_chain``. ``unsafe_srs``: the reference string was made
-    locally, whoever made it can forge every proof in this report.
+    the chain only if ``compared_with_chain``. ``unsafe_srs``: whoever made the reference string
+    can forge every proof in this report. It is always true: this release knows no ceremony's
+    string to compare with, and what a manifest says of its own is no evidence.
     """
 
     project: str
@@ -72,6 +93,7 @@ class AuditReport(Record):
     final: bytes
     transcript: bytes
     inferences: tuple[CheckedInference, ...]
+    circuits: tuple[CheckedCircuit, ...]
     unsafe_srs: bool
     compared_with_chain: bool
 
@@ -179,7 +201,6 @@ def audit_run(
     if chain is not None:
         LedgerClient(chain, where).compare(task, run, tensor_hash(final), transcript)
 
-    srs = {manifest.circuits.step.srs, manifest.circuits.range.srs, manifest.circuits.inference.srs}
     return AuditReport(
         project=manifest.project,
         chain_id=run.chain_id,
@@ -194,8 +215,29 @@ def audit_run(
         final=final,
         transcript=transcript,
         inferences=tuple(checked),
-        unsafe_srs=srs != {"ceremony"},
+        circuits=_checked_circuits(manifest, specs),
+        unsafe_srs=True,
         compared_with_chain=chain is not None,
+    )
+
+
+def _checked_circuits(manifest: Manifest, specs: CircuitSpecs) -> tuple[CheckedCircuit, ...]:
+    circuits = manifest.circuits
+    pairs = (
+        (circuits.step, specs.step),
+        (circuits.range, specs.range),
+        (circuits.inference, specs.inference),
+    )
+    return tuple(
+        CheckedCircuit(
+            role=circuit.role,
+            circuit_id=circuit_id(spec),
+            vka_digest=circuit.vka_digest,
+            vk_sha256=circuit.vk_sha256,
+            prover=spec.prover,
+            verifier_code_hash=spec.verifier_code_hash,
+        )
+        for circuit, spec in pairs
     )
 
 

@@ -328,5 +328,10 @@ class Chain:
                 expected=f"{_RECEIPT_TIMEOUT_S} s",
                 hint="the fee may be too low; look the transaction up",
             ) from error
+        except RequestException as error:
+            # Its text repeats the URL, which may hold an access token (see HttpNode).
+            raise ChainError(
+                f"{action}: {self.name} did not answer", got=type(error).__name__
+            ) from error
         except _FOREIGN as error:
             raise ChainError(f"{action}: {self.name} failed", got=str(error)) from error

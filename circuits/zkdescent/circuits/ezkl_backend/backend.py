@@ -205,6 +205,12 @@ class EzklBackend(ProofSystem):
             raise ProofRejected(
                 "the proof has the wrong length", expected=circuit.proof_length, got=len(proof)
             )
+        if circuit.objects.get("vk") != circuit.vk_sha256.hex():
+            raise ProofRejected(
+                "the stored verifying key is not the one the circuit names",
+                expected=circuit.vk_sha256,
+                got=circuit.objects.get("vk"),
+            )
         # An auditor's copy of the store has no proving key.
         files = {name: locate(circuit.objects[name]) for name in ("settings", "vk", "srs")}
         with tempfile.TemporaryDirectory(prefix="zkdescent-") as scratch:

@@ -152,9 +152,9 @@ class _Emitter:
                 return _Value(self.emit("Abs", self.plain(inputs[0])))
             case Op.RANGE_CHECK:
                 # relu decomposes its argument; x = relu(x) - relu(-x).
-                x = self.plain(inputs[0])
-                negative = self.emit("Relu", self.emit("Neg", x))
-                return _Value(self.emit("Sub", self.emit("Relu", x), negative))
+                plain = self.plain(inputs[0])
+                negative = self.emit("Relu", self.emit("Neg", plain))
+                return _Value(self.emit("Sub", self.emit("Relu", plain), negative))
 
     def operand(self, index: int, value: _Value) -> _Value:
         """A program constant becomes an ONNX constant where it is used."""
@@ -183,8 +183,9 @@ class _Emitter:
     def rescale(self, node: Node, x: _Value) -> _Value:
         bits = node.attributes[0]
         if bits + x.label <= 0:
-            # The shift cancels a left shift that was never carried out.
-            return _Value(self.relabelled(x.name, bits), x.label + bits, x.sign)
+            # A left shift that was never carried out could cancel the division, and with it the
+            # decomposition that bounds the result (bounds.py counts on it): carry it out first.
+            x = _Value(self.plain(x))
         lifted = self.relabelled(x.name, self.rebase + bits)
         divided = self.emit("Neg", lifted)  # label rebase + bits + x.label > rebase: ezkl divides
         return _Value(self.relabelled(divided, -self.rebase), 0, -x.sign)
