@@ -266,7 +266,7 @@ class ArtefactStore:
             )
         if not isinstance(raw.get("artefacts"), dict):
             raise ArtefactError("the manifest lists no artefacts", expected="artefacts", path=path)
-        # A manifest may come from somebody else, and names become paths that are written and deleted.
+        # A manifest may come from somebody else, and its names become paths to write and delete.
         for name in raw["artefacts"]:
             self._check_name(name)
         return raw
