@@ -1,0 +1,89 @@
+"""Draw a benchmark into a PNG: a row of panels for each case, a column for each quantity."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Callable
+from typing import TYPE_CHECKING
+
+from zkdescent.core.errors import ToolMissing
+from zkdescent.pipeline.benchmark.results import BenchmarkResult, Measurement
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+
+# Okabe and Ito's palette, as in the training curves.
+_COLOURS = ("#999999", "#0072B2", "#56B4E9", "#B6DDF5")
+_INK = "#222222"
+_PANELS: tuple[tuple[str, Callable[[Measurement], float], str, bool], ...] = (
+    ("proving, seconds per step (log scale)", lambda m: m.seconds_per_step, "{:.3g}", True),
+    ("verifying, gas per step (log scale)", lambda m: m.gas_per_step, "{:,.0f}", True),
+    ("proving keys, MB", lambda m: m.key_mb, "{:.0f}", False),
+    ("peak memory, MiB", lambda m: m.peak_memory_mb, "{:.0f}", False),
+)
+
+
+def plot_benchmark(result: BenchmarkResult) -> bytes:
+    """Return a PNG of seconds, gas, key size and memory by case and system.
+
+    Raises:
+        ToolMissing: matplotlib isn't installed.
+    """
+    try:
+        from matplotlib.backends.backend_agg import FigureCanvasAgg
+        from matplotlib.figure import Figure
+    except ImportError as error:
+        raise ToolMissing(
+            "matplotlib is not installed", hint="pip install 'zkdescent[train]'"
+        ) from error
+    cases = list(dict.fromkeys(m.case for m in result.measurements))
+    figure = Figure(figsize=(13, 1.6 + 2.1 * len(cases)), layout="constrained", facecolor="white")
+    FigureCanvasAgg(figure)
+    axes = figure.subplots(len(cases), len(_PANELS), squeeze=False, sharex="col")
+    for row, case in enumerate(cases):
+        rows = [m for m in result.measurements if m.case == case]
+        for column, (title, value, form, log) in enumerate(_PANELS):
+            axis = axes[row][column]
+            _bars(axis, [value(m) for m in rows], form)
+            _scale(axis, [value(m) for m in result.measurements], log)
+            if row == 0:
+                axis.set_title(title, fontsize=10, color=_INK)
+            if column == 0:
+                axis.set_yticks(range(len(rows)), [_label(m) for m in rows], fontsize=8)
+                axis.set_ylabel(case, fontsize=9, fontweight="bold", color=_INK)
+    figure.suptitle("One SGD step, shorter is better", fontsize=12, color=_INK)
+    buffer = io.BytesIO()
+    # Without the Software tag the bytes don't carry matplotlib's version.
+    figure.savefig(buffer, format="png", dpi=150, metadata={"Software": None})
+    return buffer.getvalue()
+
+
+def _label(measurement: Measurement) -> str:
+    """System and steps per proof, in two lines where it is long."""
+    name = measurement.system.replace(" + ", "\n+ ")
+    steps = measurement.steps_per_proof
+    return (
+        f"{name}\n({steps} step{'s' if steps > 1 else ''} per proof)" if "+" not in name else name
+    )
+
+
+def _bars(axis: Axes, values: list[float], form: str) -> None:
+    axis.barh(range(len(values)), values, color=_COLOURS[: len(values)], height=0.72)
+    for place, value in enumerate(values):
+        text = "  " + form.format(value)
+        axis.text(value, place, text, va="center", fontsize=8, color=_INK)
+    axis.invert_yaxis()
+    axis.set_yticks([])
+    for side in ("top", "right", "left"):
+        axis.spines[side].set_visible(False)
+
+
+def _scale(axis: Axes, values: list[float], log: bool) -> None:
+    """Give all cases one scale, with room for the figures at the bars' ends."""
+    if log:
+        axis.set_xscale("log")
+        axis.xaxis.set_minor_formatter("")
+        axis.set_xlim(min(values) / 4, max(values) * 12)
+    else:
+        axis.set_xlim(0, max(values) * 1.25)
+    axis.tick_params(axis="x", labelsize=7, colors=_INK)

@@ -1,0 +1,105 @@
+"""What several folders of tests share: the command line in this process, and a tiny project."""
+
+from __future__ import annotations
+
+import json
+import random
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+LINEAR = "from torch import nn\n\n\ndef build(n=3):\n    return nn.Linear(n, 1)\n"
+
+PROJECT = """
+[project]
+name = "tiny"
+[model]
+factory = "model.py:build"
+[data]
+source = "csv"
+path = "rows.csv"
+target = "y"
+validation = 0.0
+[train]
+loss = "{loss}"
+learning_rate = {learning_rate}
+batch_size = 4
+steps = 4
+[circuit]
+steps_per_proof = 2
+logrows = 12
+{extra}
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """What a command left: exit code, stdout, stderr."""
+
+    code: int
+    out: str
+    err: str
+
+    @property
+    def json(self) -> dict[str, Any]:
+        """stdout, which must be one JSON object."""
+        parsed = json.loads(self.out)
+        assert isinstance(parsed, dict)
+        return parsed
+
+
+Cli = Callable[..., Answer]
+WriteProject = Callable[..., Path]
+
+
+@pytest.fixture
+def cli(capsys: pytest.CaptureFixture[str]) -> Cli:
+    """Run `zkdescent ARGUMENTS` in this process."""
+    from zkdescent.cli import main
+
+    def run(*arguments: object) -> Answer:
+        capsys.readouterr()
+        with pytest.raises(SystemExit) as stopped:
+            main([str(a) for a in arguments])
+        code = stopped.value.code
+        assert code is None or isinstance(code, int)
+        captured = capsys.readouterr()
+        return Answer(code or 0, captured.out, captured.err)
+
+    return run
+
+
+def rows_csv(rows: int = 16) -> str:
+    """Sixteen rows of three features and a linear target."""
+    draw = random.Random(0)
+    lines = ["a,b,c,y"]
+    for _ in range(rows):
+        a, b, c = (draw.gauss(0, 1) for _ in range(3))
+        lines.append(f"{a:.4f},{b:.4f},{c:.4f},{0.5 * a - b + 0.2 * c:.4f}")
+    return "\n".join(lines) + "\n"
+
+
+@pytest.fixture(scope="session")
+def write_project() -> WriteProject:
+    """Write the tiny project (linear 3 -> 1, two batch blocks of two steps) to a directory."""
+
+    def write(
+        directory: Path,
+        *,
+        model: str = LINEAR,
+        rows: str | None = None,
+        loss: str = "mse",
+        learning_rate: float = 0.1,
+        extra: str = "",
+    ) -> Path:
+        directory.mkdir(parents=True, exist_ok=True)
+        text = PROJECT.format(loss=loss, learning_rate=learning_rate, extra=extra)
+        (directory / "zkdescent.toml").write_text(text)
+        (directory / "model.py").write_text(model)
+        (directory / "rows.csv").write_text(rows_csv() if rows is None else rows)
+        return directory
+
+    return write
