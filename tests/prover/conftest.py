@@ -34,7 +34,6 @@ from zkdescent.pipeline.building import compile_project
 from zkdescent.pipeline.inferring import infer_project
 from zkdescent.pipeline.proving import load_trajectory, prove_project
 from zkdescent.pipeline.reporting import Reporter
-from zkdescent.pipeline.training import train_project
 from zkdescent.verifier import (
     Chain,
     EvmProofVerifier,
@@ -116,11 +115,10 @@ class Proven:
 
 @pytest.fixture(scope="session")
 def proven(tmp_path_factory: pytest.TempPathFactory, write_project: Callable[..., Path]) -> Proven:
-    """The project that everything here is about."""
+    """The project that everything here is about; never trained in float, which no proof needs."""
     directory = write_project(tmp_path_factory.mktemp("proven") / "tiny")
     project, report = load_project(directory), Reporter()
     blueprint = make_blueprint(project)
-    train_project(project, report, blueprint=blueprint)
     compile_project(project, report, blueprint=blueprint)
     result = prove_project(project, report, blueprint=blueprint)
     assert (result.made, result.kept) == (4, 0)

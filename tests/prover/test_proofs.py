@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import replace
 from typing import Any
 
+import numpy as np
 import pytest
 
+from zkdescent.circuits.fixed_point import quantize
 from zkdescent.circuits.proof_system import Proof
 from zkdescent.core.config import Project
 from zkdescent.core.errors import ProofRejected, ProverError
@@ -65,6 +68,11 @@ def test_the_inference_is_the_models_output_on_the_row(proven: Any) -> None:
     values = [from_field(v) for v in proven.inference.proof.public_values]
     *inputs, output = values
     bits = proven.circuit("inference").fraction_bits
+    # The row in raw units, standardised as the committed hyperparameters say.
+    row = json.loads((proven.project.directory / "row.json").read_text())
+    said = proven.manifest.hyperparameters["standardizer"]
+    standard = (np.array(row) - said["feature_mean"]) / said["feature_scale"]
+    assert inputs == quantize(standard, bits, what="row").tolist()
     w, bias = proven.states[-1][:3], proven.states[-1][3]
     exact = sum(int(a) * b for a, b in zip(w, inputs, strict=True)) + (int(bias) << bits)
     assert abs(output - exact / 2**bits) <= 0.5

@@ -14,7 +14,7 @@ from zkdescent.core.config import Project
 from zkdescent.core.errors import ArtefactError, ProverError
 from zkdescent.core.records import InferenceRecord, Manifest, ProofRecord
 from zkdescent.core.store import ArtefactStore
-from zkdescent.pipeline.artefacts import FEATURES, STANDARDIZER, inference_folder
+from zkdescent.pipeline.artefacts import inference_folder
 from zkdescent.pipeline.onchain import record_gas, submit_project
 from zkdescent.pipeline.planning import open_chain, plan_project
 from zkdescent.pipeline.proving import load_trajectory
@@ -62,7 +62,7 @@ def infer_project(
             path=store.root,
             hint="run `zkdescent run` (or `zkdescent prove`) first",
         )
-    rows, inputs = _read_rows(project, rows_file, store, manifest)
+    rows, inputs = _read_rows(project, rows_file, manifest)
     if not submit:
         plan, _ = plan_project(project, manifest)
         first = len(store.names(inference_folder(plan.model_id)))
@@ -95,12 +95,15 @@ def infer_project(
 
 
 def _read_rows(
-    project: Project, rows_file: Path, store: ArtefactStore, manifest: Manifest
+    project: Project, rows_file: Path, manifest: Manifest
 ) -> tuple[np.ndarray, IntegerArray]:
-    """Rows in raw units (n, d), and as the fixed-point integers that the circuit takes."""
-    names = tuple(store.read_json(FEATURES)["features"])
-    rows = load_rows(rows_file, names, delimiter=project.config.data.delimiter)
-    standardizer = Standardizer.from_json(store.read_json(STANDARDIZER))
+    """Rows in raw units (n, d), and as the fixed-point integers that the circuit takes.
+
+    Standardised as the manifest says, which the task commits to: whatever float training, or an
+    edited data file, has left behind since must not decide what the model is asked.
+    """
+    standardizer = Standardizer.from_json(manifest.hyperparameters["standardizer"])
+    rows = load_rows(rows_file, standardizer.feature_names, delimiter=project.config.data.delimiter)
     bits = manifest.circuits.inference.fraction_bits
     return rows, quantize(standardizer.transform_features(rows), bits, what="the rows")
 
