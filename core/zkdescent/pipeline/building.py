@@ -86,6 +86,35 @@ def compile_project(
     return store.read_manifest()
 
 
+def check_compiled(blueprint: Blueprint, manifest: Manifest) -> None:
+    """Refuse to spend proofs on circuits or commitments of another model, data or project file.
+
+    Raises:
+        ArtefactError: something changed since `compile`; it is named.
+    """
+    project, store = blueprint.project, blueprint.project.open_store()
+    changed = None
+    if manifest.config_sha256 != project.config_sha256:
+        changed = "the project file"
+    else:
+        size = manifest.circuits.step.logrows
+        for request in blueprint.requests():
+            stored = store.read_json(f"circuits/{request.role}.json")
+            if stored["key"] != _key(blueprint, request, size):
+                changed = f"the model (its {request.role} circuit)"
+                break
+        else:
+            found = _commitments(blueprint, store, manifest.circuits)
+            if found != (manifest.genesis, manifest.dataset.leaves):
+                changed = "the data or the initial weights"
+    if changed is not None:
+        raise ArtefactError(
+            f"{changed} changed since the circuits were compiled",
+            path=project.file,
+            hint="run `zkdescent compile` (or `zkdescent run`) first",
+        )
+
+
 def _earlier(store: ArtefactStore) -> Manifest | None:
     try:
         return store.read_manifest()

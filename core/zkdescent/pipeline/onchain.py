@@ -10,8 +10,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from zkdescent.core.config import Project
-from zkdescent.core.errors import ChainOfProofsBroken
-from zkdescent.core.records import ProofRecord, Role
+from zkdescent.core.errors import ArtefactError, ChainOfProofsBroken
+from zkdescent.core.records import Manifest, ProofRecord, Role
 from zkdescent.core.store import ArtefactStore
 from zkdescent.pipeline.artefacts import GAS, load_proof
 from zkdescent.pipeline.planning import deploy_and_register, open_chain, plan_project
@@ -73,12 +73,14 @@ def submit_project(
 
     Raises:
         ContractRejected: the ledger refuses a proof or a link, by its custom error.
-        ChainOfProofsBroken: a proof is missing, or belongs to another run.
+        ArtefactError: not all proofs are made yet.
+        ChainOfProofsBroken: a proof belongs to another run.
     """
     from zkdescent.verifier import TrainingClient
 
     store = project.open_store()
     manifest = store.read_manifest()  # before a chain is opened: that may make files
+    _require_proofs(store, manifest)
     if chain is None:
         with open_chain(project) as opened:
             return submit_project(project, report, chain=opened)
@@ -108,6 +110,24 @@ def submit_project(
     return ChainResult(chain.name, chain.chain_id, client.addresses, tuple(actions), plan.model_id)
 
 
+def _require_proofs(store: ArtefactStore, manifest: Manifest) -> None:
+    """Nothing is sent for a run that can't be finished."""
+    wanted: tuple[tuple[Role, int], ...] = (
+        ("range", manifest.dataset.blocks_per_epoch),
+        ("step", manifest.total_proofs),
+    )
+    for role, count in wanted:
+        have = sum(load_proof(store, role, index) is not None for index in range(count))
+        if have < count:
+            raise ArtefactError(
+                f"the run is not proven yet: {role} proofs are missing",
+                expected=count,
+                got=have,
+                path=store.root,
+                hint="run `zkdescent prove` first",
+            )
+
+
 def _check_contexts(plan: RunPlan, load: Callable[[int], ProofRecord]) -> None:
     """Refuse proofs of another run before gas is spent on them."""
     for index in range(plan.task.total_proofs):
@@ -131,11 +151,7 @@ class _Loader:
     def __call__(self, index: int) -> ProofRecord:
         record = load_proof(self.store, self.role, index)
         if record is None:
-            raise ChainOfProofsBroken(
-                f"{self.role} proof {index} is missing",
-                path=str(self.store.root),
-                hint="run `zkdescent prove` first",
-            )
+            raise ArtefactError(f"{self.role} proof {index} is missing", path=self.store.root)
         return record
 
 

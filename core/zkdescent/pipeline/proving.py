@@ -19,6 +19,7 @@ from zkdescent.core.records import CircuitRecord, Manifest, ProofRecord
 from zkdescent.core.store import ArtefactStore
 from zkdescent.pipeline.artefacts import MEASUREMENTS, TRAJECTORY, load_proof, proof_name
 from zkdescent.pipeline.blueprint import Blueprint, make_blueprint
+from zkdescent.pipeline.building import check_compiled
 from zkdescent.pipeline.planning import plan_project
 from zkdescent.pipeline.reporting import Reporter
 from zkdescent.verifier.twins.commitment import check_context, split_proof
@@ -58,7 +59,7 @@ def prove_project(
     """
     blueprint = blueprint or make_blueprint(project)
     store = project.open_store()
-    _check_compiled(project, store.read_manifest())
+    check_compiled(blueprint, store.read_manifest())
     plan, _ = plan_project(project, store.read_manifest(), chain=chain)
     manifest = store.read_manifest()
     states = trajectory(blueprint, plan.order())
@@ -102,18 +103,6 @@ def prove_project(
         extra += 1
     store.write_manifest(replace(store.read_manifest(), final=head))
     return ProvingResult(prover.made, prover.kept, prover.seconds, prover.peak_memory_mb, head)
-
-
-def _check_compiled(project: Project, manifest: Manifest) -> None:
-    """Refuse to spend proofs on circuits that belong to another version of the project file."""
-    if manifest.config_sha256 != project.config_sha256:
-        raise ArtefactError(
-            "the project file was changed after its circuits were compiled",
-            expected=manifest.config_sha256,
-            got=project.config_sha256,
-            path=project.file,
-            hint="run `zkdescent compile` (or `zkdescent run`)",
-        )
 
 
 def trajectory(blueprint: Blueprint, order: tuple[int, ...]) -> list[IntegerArray]:
