@@ -25,12 +25,13 @@ MARKS := $(MARKS) and not chain
 endif
 
 .DEFAULT_GOAL := help
-.PHONY: help dev lint test test-contracts test-python demo bench snapshots build-contracts check-contracts
+.PHONY: help dev lint test test-contracts test-python test-slow demo bench snapshots build-contracts check-contracts
 
 help:
 	@echo "make dev               virtual environment in $(VENV), exact versions"
 	@echo "make demo              the main job from nothing, in demo/"
 	@echo "make test              forge tests (if Node.js is here), then pytest"
+	@echo "make test-slow         the tests that take minutes and are not part of make test"
 	@echo "make lint              ruff and mypy"
 	@echo "make bench             measure against ezkl as its documentation runs it"
 	@echo "make build-contracts   compile contracts/src into the artefacts that the package ships"
@@ -71,6 +72,10 @@ test-python: dev
 	@case "$(MARKS)" in *chain*) \
 		echo "make: there is no anvil here: the tests marked chain do NOT run, everything else does";; esac
 	$(BIN)/python -m pytest -m "$(MARKS)"
+
+# Minutes more: the benchmark's own run.
+test-slow: dev
+	$(BIN)/python -m pytest -m "slow and not realdata"
 
 $(NODE_MODULES): contracts/package.json contracts/package-lock.json
 	cd contracts && npm ci

@@ -28,6 +28,7 @@ STEP = Measurement(
     case="c",
     system=OURS,
     seconds_per_step=0.5,
+    cpu_seconds_per_step=0.8,
     gas_per_step=100_000.0,
     key_mb=160.0,
     peak_memory_mb=400.0,
@@ -46,6 +47,7 @@ STEP = Measurement(
 RANGE = replace(
     STEP,
     seconds_per_step=20.0,
+    cpu_seconds_per_step=30.0,
     gas_per_step=1_000_000.0,
     gas_per_step_dedicated=None,
     peak_memory_mb=800.0,
@@ -54,6 +56,7 @@ RANGE = replace(
 
 
 @pytest.mark.prover
+@pytest.mark.slow
 def test_quick_benchmark_proves_and_verifies_both_systems(tmp_path: Path) -> None:
     result = run_benchmark(Reporter(), quick=True, out=tmp_path)
     peer, ours, shared, alone = result.measurements
@@ -66,6 +69,7 @@ def test_quick_benchmark_proves_and_verifies_both_systems(tmp_path: Path) -> Non
     # Machines differ in speed, not in the order of magnitude between the systems.
     ratios = {r.what: r.ratio for r in result.ratios}
     assert ratios["seconds per step"] > 4
+    assert ratios["CPU seconds per step"] > 10
     assert ratios["gas per step"] > 30
     assert ours.seconds_per_step < shared.seconds_per_step < alone.seconds_per_step
     assert ours.gas_per_step_gateway is not None
@@ -106,6 +110,7 @@ def test_gas_is_measured_of_accepted_proofs_only(proven: Any) -> None:
 def test_range_proof_is_shared_by_steps_and_epochs() -> None:
     shared = with_range_proof(STEP, RANGE, 5)
     assert shared.seconds_per_step == pytest.approx(0.5 + 20 / (10 * 5))
+    assert shared.cpu_seconds_per_step == pytest.approx(0.8 + 30 / (10 * 5))
     assert shared.gas_per_step == pytest.approx(100_000 + 1_000_000 / (10 * 5))
     assert shared.samples_per_second_x_parameters == pytest.approx(32 / 0.9 * 9)
     assert (shared.peak_memory_mb, shared.key_mb) == (800.0, 320.0)

@@ -6,11 +6,12 @@ the machine, which only ever adds time, falls on both alike.
 
 from __future__ import annotations
 
+import resource
 import tempfile
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, Generic, TypeVar
 
 import numpy as np
 
@@ -38,6 +39,15 @@ STAGES = 5
 """How often `measure` reports progress."""
 
 Progress = Callable[[str], None]
+P = TypeVar("P", PeerProof, Proof)
+
+
+@dataclass(frozen=True, slots=True)
+class Timed(Generic[P]):
+    """A proof, and the processor time of the process that made it (all threads, its start too)."""
+
+    proof: P
+    cpu_seconds: float
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,16 +85,16 @@ def measure(case: Case, meter: GasMeter, progress: Progress, *, quick: bool) -> 
         step = build_step(traced, steps, _made(directory / "step"))
         bound = build_range(traced, steps, _made(directory / "range"))
         progress("keys of zkdescent")
-        peer_proofs, step_proofs = [peer.prove()], [step.prove()]
+        peer_proofs, step_proofs = [_timed(peer.prove)], [_timed(step.prove)]
         while not quick and len(peer_proofs) < PROOFS:
-            peer_proofs.append(peer.prove())
-            step_proofs.append(step.prove())
-        bound_proof = bound.prove()
+            peer_proofs.append(_timed(peer.prove))
+            step_proofs.append(_timed(step.prove))
+        bound_proof = _timed(bound.prove)
         progress("proofs")
         tried = [_trial(case, step, step_proofs)]
         if not quick:
             double = build_step(traced, traced.steps(2), _made(directory / "double"))
-            tried.append(_trial(case, double, [double.prove()]))
+            tried.append(_trial(case, double, [_timed(double.prove)]))
         progress("more steps per proof")
         found = Findings(
             peer=_measured_peer(case, peer, peer_proofs, meter),
@@ -114,6 +124,7 @@ def with_range_proof(ours: Measurement, bound: Measurement, epochs: int) -> Meas
         ours,
         system=f"{OURS} + range proof / {epochs} epoch{'s' if epochs > 1 else ''}",
         seconds_per_step=seconds,
+        cpu_seconds_per_step=ours.cpu_seconds_per_step + share(bound.cpu_seconds_per_step),
         gas_per_step=ours.gas_per_step + share(bound.gas_per_step),
         gas_per_step_dedicated=sum_or_none(
             ours.gas_per_step_dedicated, bound.gas_per_step_dedicated
@@ -129,6 +140,17 @@ def with_range_proof(ours: Measurement, bound: Measurement, epochs: int) -> Meas
     )
 
 
+def _timed(prove: Callable[[], P]) -> Timed[P]:
+    before = _children_seconds()
+    proof = prove()
+    return Timed(proof, _children_seconds() - before)
+
+
+def _children_seconds() -> float:
+    used = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return used.ru_utime + used.ru_stime
+
+
 def _build_peer(case: Case, directory: Path) -> PeerStep:
     module = case.module()
     x, y = case.batches(1)[0]
@@ -137,19 +159,20 @@ def _build_peer(case: Case, directory: Path) -> PeerStep:
 
 
 def _measured_peer(
-    case: Case, peer: PeerStep, proofs: Sequence[PeerProof], meter: GasMeter
+    case: Case, peer: PeerStep, proofs: Sequence[Timed[PeerProof]], meter: GasMeter
 ) -> Measurement:
-    best = min(proofs, key=lambda p: p.seconds)
+    best = min((t.proof for t in proofs), key=lambda p: p.seconds)
     expected = train_float(case.module(), case.batches(1))
     evm = EvmProof(best.proof, best.public_values, peer.vka, peer.verifier_source)
     return Measurement(
         case=case.name,
         system=PEER,
         seconds_per_step=best.seconds,
+        cpu_seconds_per_step=min(t.cpu_seconds for t in proofs),
         gas_per_step=meter.reusable(evm),
         gas_per_step_dedicated=meter.dedicated(evm),
         key_mb=peer.key_bytes / 1e6,
-        peak_memory_mb=max(p.peak_memory_mb for p in proofs),
+        peak_memory_mb=max(t.proof.peak_memory_mb for t in proofs),
         proof_bytes=len(best.proof),
         rows=peer.rows,
         parameters=expected.size,
@@ -165,11 +188,11 @@ def _measured_peer(
 def _measured(
     traced: TracedCase,
     circuit: OwnCircuit,
-    proofs: Sequence[Proof],
+    proofs: Sequence[Timed[Proof]],
     meter: GasMeter,
 ) -> Measurement:
     """Measure a circuit of ours; a range proof counts as one step."""
-    best = min(proofs, key=lambda p: p.seconds)
+    best = min((t.proof for t in proofs), key=lambda p: p.seconds)
     is_step = circuit.record.role == "step"
     steps = circuit.record.steps_per_proof if is_step else 1
     parameters, seconds = traced.layout.parameter_size, best.seconds / steps
@@ -184,11 +207,12 @@ def _measured(
         case=traced.case.name,
         system=OURS if is_step else f"{OURS}, range proof of one batch block",
         seconds_per_step=seconds,
+        cpu_seconds_per_step=min(t.cpu_seconds for t in proofs) / steps,
         gas_per_step=gas / steps,
         gas_per_step_dedicated=None if dedicated is None else dedicated / steps,
         gas_per_step_gateway=gateway / steps,
         key_mb=circuit.key_bytes / 1e6,
-        peak_memory_mb=max(p.peak_memory_mb for p in proofs),
+        peak_memory_mb=max(t.proof.peak_memory_mb for t in proofs),
         proof_bytes=len(best.proof),
         rows=circuit.rows,
         parameters=parameters,
@@ -201,13 +225,17 @@ def _measured(
     )
 
 
-def _trial(case: Case, circuit: OwnCircuit, proofs: Sequence[Proof]) -> Trial:
-    proof, steps = min(proofs, key=lambda p: p.seconds), circuit.record.steps_per_proof
+def _trial(case: Case, circuit: OwnCircuit, proofs: Sequence[Timed[Proof]]) -> Trial:
+    proof, steps = (
+        min((t.proof for t in proofs), key=lambda p: p.seconds),
+        circuit.record.steps_per_proof,
+    )
     return Trial(
         case=case.name,
         steps_per_proof=steps,
         logrows=circuit.record.logrows,
         seconds_per_step=proof.seconds / steps,
+        cpu_seconds_per_step=min(t.cpu_seconds for t in proofs) / steps,
         key_mb=circuit.key_bytes / 1e6,
         peak_memory_mb=proof.peak_memory_mb,
         proof_bytes=len(proof.proof),

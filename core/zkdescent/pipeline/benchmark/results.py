@@ -16,6 +16,8 @@ class Measurement:
     Attributes:
         seconds_per_step: wall-clock time of witness and proof, the best of all repetitions,
             divided by `steps_per_proof`.
+        cpu_seconds_per_step: processor time of the proving process, all threads, with its start and
+            the proof's verification. Other load on the machine changes it less.
         gas_per_step: of a transaction that calls the reusable verifier, the one contract that
             serves both systems, divided by `steps_per_proof`.
         gas_per_step_dedicated: the same with the verifier that is generated for the circuit;
@@ -35,6 +37,7 @@ class Measurement:
     case: str
     system: str
     seconds_per_step: float
+    cpu_seconds_per_step: float
     gas_per_step: float
     key_mb: float
     peak_memory_mb: float
@@ -59,6 +62,7 @@ class Trial:
     steps_per_proof: int
     logrows: int
     seconds_per_step: float
+    cpu_seconds_per_step: float
     key_mb: float
     peak_memory_mb: float
     proof_bytes: int
@@ -103,6 +107,7 @@ def ratios_of(peer: Measurement, ours: Measurement, detail: str = "") -> list[Ra
     """Compare two systems on one case; `detail` says what `ours` includes."""
     pairs = [
         ("seconds per step", peer.seconds_per_step, ours.seconds_per_step),
+        ("CPU seconds per step", peer.cpu_seconds_per_step, ours.cpu_seconds_per_step),
         ("gas per step", peer.gas_per_step, ours.gas_per_step),
     ]
     if peer.gas_per_step_dedicated and ours.gas_per_step_dedicated:
