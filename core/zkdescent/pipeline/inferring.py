@@ -15,7 +15,8 @@ from zkdescent.core.errors import ArtefactError, ProverError
 from zkdescent.core.records import InferenceRecord, Manifest, ProofRecord
 from zkdescent.core.store import ArtefactStore
 from zkdescent.pipeline.artefacts import inference_folder
-from zkdescent.pipeline.onchain import record_gas, submit_project
+from zkdescent.pipeline.gas import record_gas
+from zkdescent.pipeline.onchain import submit_project
 from zkdescent.pipeline.planning import open_chain, plan_project
 from zkdescent.pipeline.proving import load_trajectory
 from zkdescent.pipeline.reporting import Reporter

@@ -13,7 +13,8 @@ from zkdescent.core.config import Project
 from zkdescent.core.errors import ArtefactError, ChainOfProofsBroken
 from zkdescent.core.records import Manifest, ProofRecord, Role
 from zkdescent.core.store import ArtefactStore
-from zkdescent.pipeline.artefacts import GAS, load_proof
+from zkdescent.pipeline.artefacts import load_proof
+from zkdescent.pipeline.gas import record_gas
 from zkdescent.pipeline.planning import deploy_and_register, open_chain, plan_project
 from zkdescent.pipeline.reporting import Reporter
 from zkdescent.pipeline.verifiers import project_verifiers
@@ -60,7 +61,9 @@ def deploy_project(
     )
     plan, planning = plan_project(project, manifest, chain=chain)
     actions += [action for action in planning if action.sent]
-    actions.append(client.create_task(plan))
+    creation = client.create_task(plan)
+    if creation.sent or not plan.task.seed_delay:  # with a beacon, planning has created it
+        actions.append(creation)
     result = ChainResult(chain.name, chain.chain_id, client.addresses, tuple(actions))
     record_gas(store, chain, result.actions)
     return result
@@ -153,19 +156,3 @@ class _Loader:
         if record is None:
             raise ArtefactError(f"{self.role} proof {index} is missing", path=self.store.root)
         return record
-
-
-def record_gas(store: ArtefactStore, chain: Chain, actions: tuple[Action, ...]) -> None:
-    """Remember what each action cost on this chain; later runs that find it done keep it."""
-    known = read_gas(store)
-    here = known.setdefault(str(chain.chain_id) + ":" + chain.name, {})
-    here.update({action.name: action.gas for action in actions if action.sent})
-    store.write_json(GAS, known)
-
-
-def read_gas(store: ArtefactStore) -> dict[str, dict[str, int]]:
-    """Gas by chain and action, as recorded."""
-    if GAS not in store.names(GAS):
-        return {}
-    gas: dict[str, dict[str, int]] = store.read_json(GAS)
-    return gas

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING
 from zkdescent.core.config import Project
 from zkdescent.core.errors import ConfigError
 from zkdescent.core.records import Manifest
+from zkdescent.pipeline.gas import record_gas
 from zkdescent.pipeline.verifiers import Verifiers, project_verifiers
 
 if TYPE_CHECKING:
@@ -100,6 +101,7 @@ def plan_project(
         actions.append(client.create_task(plan))
         plan, sealing = client.seal(plan)
         actions += sealing
+        record_gas(project.open_store(), chain, actions)
     store = project.open_store()
     record = plan.run_record()
     if (manifest.task, manifest.specs, manifest.run) != (plan.task, specs, record):

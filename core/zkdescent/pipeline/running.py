@@ -14,7 +14,8 @@ from zkdescent.pipeline.artefacts import CURVES, MEASUREMENTS
 from zkdescent.pipeline.auditing import verify_project
 from zkdescent.pipeline.blueprint import Blueprint, make_blueprint
 from zkdescent.pipeline.building import compile_project
-from zkdescent.pipeline.onchain import read_gas, submit_project
+from zkdescent.pipeline.gas import read_gas
+from zkdescent.pipeline.onchain import submit_project
 from zkdescent.pipeline.planning import open_chain, plan_project
 from zkdescent.pipeline.proving import prove_project
 from zkdescent.pipeline.reporting import Reporter
