@@ -277,10 +277,7 @@ def _sum(
     axes = _axes(dims, len(source))
     shape = tuple(node.meta["val"].shape)
     if isinstance(x, Uniform):
-        count = 1
-        for axis in axes:
-            count *= source[axis]
-        return Uniform(x.value * count, shape)
+        return Uniform(x.value * prod(source[axis] for axis in axes), shape)
     if low.builder.shape(x.node) != source:
         raise UnsupportedOperator(
             "a sum over a broadcast axis can't be proven yet", got=_where(node)
@@ -299,9 +296,7 @@ def _mean(
     **_: object,
 ) -> Value:
     source = tuple(node.args[0].meta["val"].shape)  # type: ignore[union-attr]
-    count = 1
-    for axis in _axes(dims, len(source)):
-        count *= source[axis]
+    count = prod(source[axis] for axis in _axes(dims, len(source)))
     total = _sum(low, node, x, dims, keep)
     if isinstance(total, Uniform):
         return Uniform(total.value / count, total.shape)

@@ -7,11 +7,9 @@ from zkdescent.core.store import ArtefactStore
 
 TRAJECTORY = "train/trajectory.npz"
 MEASUREMENTS = "proofs/measurements.json"
-STANDARDIZER = "train/standardizer.json"
 METRICS = "train/metrics.json"
 CURVES = "train/curves.png"
 MODEL = "train/model.onnx"
-FEATURES = "train/features.json"
 GAS = "chain/gas.json"
 
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from zkdescent.core.config import Project
-from zkdescent.pipeline.artefacts import CURVES, FEATURES, METRICS, MODEL, STANDARDIZER
+from zkdescent.pipeline.artefacts import CURVES, METRICS, MODEL
 from zkdescent.pipeline.blueprint import Blueprint, make_blueprint
 from zkdescent.pipeline.proving import load_trajectory
 from zkdescent.pipeline.reporting import Reporter
@@ -46,7 +46,7 @@ class Fidelity:
 def train_project(
     project: Project, report: Reporter, *, blueprint: Blueprint | None = None
 ) -> TrainingResult:
-    """Train in float, store curves, metrics, the standardiser and the inference graph as ONNX.
+    """Train in float, store curves, metrics and the inference graph as ONNX.
 
     The order of blocks is 0, 1, 2, ... here: the real one is known once the run is planned.
     """
@@ -55,16 +55,10 @@ def train_project(
     order = [i % count for i in range(blueprint.total_proofs)]
     result = _train(blueprint, order, report)
     store = project.open_store()
-    train = blueprint.data.train
-    store.write_json(STANDARDIZER, blueprint.data.standardizer.to_json())
-    store.write_json(
-        FEATURES,
-        {"features": list(train.feature_names), "targets": list(train.target_names)},
-    )
     store.write_json(METRICS, {"float": result.history.to_json(), "best_step": result.best_step})
     store.write_bytes(CURVES, plot_curves(result.history, title=project.config.project.name))
     trained = with_parameters(blueprint.module, result.final.vector)
-    store.write_bytes(MODEL, export_onnx(trained, train.features[:8]))
+    store.write_bytes(MODEL, export_onnx(trained, blueprint.data.train.features[:8]))
     headline = HEADLINE[blueprint.loss.task]
     return TrainingResult(result.history, result.best_step, result.stopped_early, headline)
 

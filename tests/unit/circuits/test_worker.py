@@ -39,7 +39,8 @@ def chatty():
     return {"answer": 42}
 
 def environment():
-    return {n: os.environ.get(n) for n in ("EZKL_REPO_PATH", "EZKL_BUF_CAPACITY")}
+    names = ("EZKL_REPO_PATH", "EZKL_BUF_CAPACITY")
+    return {n: os.environ.get(n) for n in names} | {"held": os.listdir(os.environ[names[0]])}
 
 name = "zkdescent.circuits.ezkl_backend."
 for stand_in in ("operations", "peer_operations"):
@@ -127,14 +128,16 @@ def test_an_unknown_operation_is_an_error(replaced: Any) -> None:
         worker.call("nothing")
 
 
-def test_the_table_cache_is_private(
+def test_no_table_cache_is_believed(
     replaced: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     replaced(STAND_IN)
-    monkeypatch.setenv("ZKDESCENT_CACHE", str(tmp_path))
-    monkeypatch.delenv("EZKL_REPO_PATH", raising=False)
-    answer = worker.call("environment")
-    assert answer["EZKL_REPO_PATH"] == str(tmp_path / "ezkl")
+    (tmp_path / "poisoned").touch()
+    monkeypatch.setenv("EZKL_REPO_PATH", str(tmp_path))
+    answer, again = worker.call("environment"), worker.call("environment")
+    assert answer["held"] == again["held"] == []
+    assert len({answer["EZKL_REPO_PATH"], again["EZKL_REPO_PATH"], str(tmp_path)}) == 3
+    assert not Path(answer["EZKL_REPO_PATH"]).exists()
     assert int(answer["EZKL_BUF_CAPACITY"]) >= 1 << 20
 
 

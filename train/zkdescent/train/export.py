@@ -2,12 +2,7 @@
 
 from __future__ import annotations
 
-import contextlib
 import copy
-import io
-import logging
-import warnings
-from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
@@ -15,6 +10,7 @@ import torch
 from torch import nn
 
 from zkdescent.core.errors import ModelError, ToolMissing
+from zkdescent.core.quiet import quiet_exporter
 from zkdescent.train._arrays import FloatArray
 
 OPSET = 18
@@ -51,7 +47,7 @@ def _export(module: nn.Module, example: torch.Tensor) -> bytes:
     except ImportError as error:
         raise _missing(error) from error
     try:
-        with _quiet():
+        with quiet_exporter():
             program = torch.onnx.export(
                 module,
                 (example,),
@@ -118,23 +114,3 @@ def _missing(error: ImportError) -> ToolMissing:
         f"{error.name or 'an ONNX package'} is not installed",
         hint="pip install 'zkdescent[train]'",
     )
-
-
-@contextlib.contextmanager
-def _quiet() -> Iterator[None]:
-    """Keep the exporter's progress, warnings and log lines off the user's terminal."""
-    loggers = [logging.getLogger(name) for name in ("torch.onnx", "onnxscript", "onnx_ir")]
-    levels = [logger.level for logger in loggers]
-    for logger in loggers:
-        logger.setLevel(logging.ERROR)
-    try:
-        with (
-            warnings.catch_warnings(),
-            contextlib.redirect_stdout(io.StringIO()),
-            contextlib.redirect_stderr(io.StringIO()),
-        ):
-            warnings.simplefilter("ignore")
-            yield
-    finally:
-        for logger, level in zip(loggers, levels, strict=True):
-            logger.setLevel(level)

@@ -8,14 +8,10 @@ which are off: with them matrix products are bound to nothing.
 
 from __future__ import annotations
 
-import contextlib
-import io
 import json
-import logging
 import tempfile
 import time
-import warnings
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -32,6 +28,7 @@ from zkdescent.circuits.ezkl_backend.backend import vka_words
 from zkdescent.circuits.ezkl_backend.srs import unsafe_srs
 from zkdescent.circuits.trace import Loss
 from zkdescent.core.errors import ProverError
+from zkdescent.core.quiet import quiet_exporter
 from zkdescent.core.records import FIELD_MODULUS
 
 OPSET = 18
@@ -166,7 +163,7 @@ def build_peer_step(
 
 def _export(graph: fx.GraphModule, arguments: Sequence[Tensor], path: Path) -> None:
     try:
-        with _quiet():
+        with quiet_exporter():
             program = torch.onnx.export(
                 graph,
                 tuple(arguments),
@@ -182,24 +179,6 @@ def _export(graph: fx.GraphModule, arguments: Sequence[Tensor], path: Path) -> N
     if program is None:  # pragma: no cover - only without dynamo
         raise ProverError("torch exported nothing")
     path.write_bytes(program.model_proto.SerializeToString())
-
-
-@contextlib.contextmanager
-def _quiet() -> Iterator[None]:
-    """Keep the exporter's progress, warnings and log lines away."""
-    logger = logging.getLogger("torch.onnx")
-    level = logger.level
-    logger.setLevel(logging.ERROR)
-    try:
-        with (
-            warnings.catch_warnings(),
-            contextlib.redirect_stdout(io.StringIO()),
-            contextlib.redirect_stderr(io.StringIO()),
-        ):
-            warnings.simplefilter("ignore")
-            yield
-    finally:
-        logger.setLevel(level)
 
 
 def _paths(files: dict[str, Path], *names: str) -> dict[str, Any]:

@@ -14,6 +14,7 @@ import resource
 import signal
 import subprocess
 import sys
+import tempfile
 import time
 from pathlib import Path
 from typing import Any
@@ -32,18 +33,19 @@ def call(operation: str, **arguments: Any) -> dict[str, Any]:
         ProverError: the prover failed, panicked or was killed; the last lines it printed are named.
     """
     environment = dict(os.environ)
-    # ezkl keeps lookup tables under this path and trusts them at setup: never share the user's.
-    environment.setdefault("EZKL_REPO_PATH", str(_private_repository()))
     # The default buffer makes reading a proving key many thousand system calls.
     environment.setdefault("EZKL_BUF_CAPACITY", str(1 << 22))
-    process = subprocess.run(
-        [sys.executable, "-m", _MODULE],
-        input=json.dumps({"operation": operation, "arguments": arguments}),
-        capture_output=True,
-        text=True,
-        env=environment,
-        check=False,
-    )
+    # ezkl keeps lookup tables under this path and trusts them at setup. An empty folder for each
+    # call, whatever the user has set: no table of another project or person is ever believed.
+    with tempfile.TemporaryDirectory(prefix="zkdescent-ezkl-") as repository:
+        process = subprocess.run(
+            [sys.executable, "-m", _MODULE],
+            input=json.dumps({"operation": operation, "arguments": arguments}),
+            capture_output=True,
+            text=True,
+            env=environment | {"EZKL_REPO_PATH": repository},
+            check=False,
+        )
     answer = _answer(process.stdout)
     if process.returncode == 0 and answer is not None and "error" not in answer:
         return answer
@@ -60,12 +62,6 @@ def call(operation: str, **arguments: Any) -> dict[str, Any]:
     tail = "\n".join(process.stderr.strip().splitlines()[-_LAST_LINES:])
     reason = answer["error"] if answer is not None else f"exit status {process.returncode}"
     raise ProverError(f"the prover failed during {operation}", got=reason, hint=tail or None)
-
-
-def _private_repository() -> str:
-    from zkdescent.circuits.ezkl_backend.srs import cache_directory
-
-    return str(cache_directory() / "ezkl")
 
 
 def _answer(stdout: str) -> dict[str, Any] | None:
