@@ -12,7 +12,7 @@ import {
     Role
 } from "./interfaces/ICircuits.sol";
 import {IEzklDedicatedVerifier, IEzklReusableVerifier} from "./interfaces/IEzklVerifiers.sol";
-import {Commitment} from "./libraries/Commitment.sol";
+import {Commitment, InferenceSlot, RangeSlot, StepSlot} from "./libraries/Commitment.sol";
 import {Fixed} from "./libraries/Fixed.sol";
 import {Statement} from "./libraries/Statement.sol";
 
@@ -119,8 +119,7 @@ contract Circuits is ICircuits {
         if (circuit.vkHash == 0) revert SpecInvalid("vkHash");
 
         Role role = circuit.role;
-        uint256 committed = role == Role.Step ? 4 : role == Role.Range ? 3 : 2;
-        if (circuit.proofLength % 32 != 0 || circuit.proofLength < committed * Commitment.SIZE) {
+        if (circuit.proofLength % 32 != 0 || circuit.proofLength < _slots(role) * Commitment.SIZE) {
             revert SpecInvalid("proofLength");
         }
         bool inference = role == Role.Inference;
@@ -195,16 +194,22 @@ contract Circuits is ICircuits {
         }
     }
 
+    /// @dev How many committed tensors a proof begins with.
+    function _slots(Role role) private pure returns (uint256) {
+        if (role == Role.Step) return Commitment.STEP_SLOTS;
+        return role == Role.Range ? Commitment.RANGE_SLOTS : Commitment.INFERENCE_SLOTS;
+    }
+
     function _claim(Role role, bytes calldata proof) private pure returns (Claim memory claim) {
         if (role == Role.Step) {
-            claim.stateIn = Commitment.tensorHash(proof, 1);
-            claim.batch = Commitment.tensorHash(proof, 2);
-            claim.stateOut = Commitment.tensorHash(proof, 3);
+            claim.stateIn = Commitment.tensorHash(proof, uint256(StepSlot.StateIn));
+            claim.batch = Commitment.tensorHash(proof, uint256(StepSlot.Batch));
+            claim.stateOut = Commitment.tensorHash(proof, uint256(StepSlot.StateOut));
         } else if (role == Role.Range) {
-            claim.stateIn = Commitment.tensorHash(proof, 0);
-            claim.batch = Commitment.tensorHash(proof, 1);
+            claim.stateIn = Commitment.tensorHash(proof, uint256(RangeSlot.State));
+            claim.batch = Commitment.tensorHash(proof, uint256(RangeSlot.Batch));
         } else {
-            claim.stateIn = Commitment.tensorHash(proof, 1);
+            claim.stateIn = Commitment.tensorHash(proof, uint256(InferenceSlot.State));
         }
     }
 }

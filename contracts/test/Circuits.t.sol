@@ -2,6 +2,7 @@
 pragma solidity 0.8.37;
 
 import {CircuitId, CircuitSpec, CircuitStatus, Claim, Evidence, ICircuits, Prover} from "../src/interfaces/ICircuits.sol";
+import {Commitment} from "../src/libraries/Commitment.sol";
 import {Fixed} from "../src/libraries/Fixed.sol";
 import {Fixture} from "./utils/Fixture.sol";
 import {ConstantVerifier, WritingVerifier} from "./utils/MockVerifiers.sol";
@@ -45,6 +46,20 @@ contract CircuitsTest is Fixture {
         Claim memory claim = circuits.check(inference, 7, inferenceEvidence(7, "state", new uint256[](3)));
         assertEq(claim.stateIn, tensorHash("state"));
         assertEq(claim.batch | claim.stateOut, bytes32(0));
+    }
+
+    /// Slot 3 is the prover's own: what stands there changes nothing that a step claims.
+    function testFuzz_check_reads_no_hints(bytes32 hints_) public view {
+        Evidence memory evidence = stepEvidence(CONTEXT, "in", "batch", hints_, "out");
+        assertEq(
+            keccak256(abi.encode(circuits.check(step, CONTEXT, evidence))),
+            keccak256(abi.encode(circuits.check(step, CONTEXT, good())))
+        );
+    }
+
+    function test_check_names_what_stands_behind_the_hints_as_the_state_out() public view {
+        Claim memory claim = circuits.check(step, CONTEXT, stepEvidence(CONTEXT, "in", "batch", "out", "hints"));
+        assertEq(claim.stateOut, tensorHash("hints"));
     }
 
     function test_claimOf_agrees_with_check() public view {
@@ -281,9 +296,7 @@ contract CircuitsTest is Fixture {
         spec.vkHash = 0;
         refuseSpec(spec, "vkHash");
         spec = stepSpec();
-        spec.proofLength = 321;
-        refuseSpec(spec, "proofLength");
-        spec.proofLength = 4 * 64 - 32;
+        spec.proofLength = PROOF_LENGTH + 1;
         refuseSpec(spec, "proofLength");
         spec = stepSpec();
         spec.publicValues = 1;
@@ -305,6 +318,18 @@ contract CircuitsTest is Fixture {
         spec = rangeSpec();
         spec.stepsPerProof = 1;
         refuseSpec(spec, "stepsPerProof");
+    }
+
+    /// A proof that ends before its last slot has no state out, whatever its circuit says.
+    function test_register_takes_no_proof_shorter_than_its_slots() public {
+        CircuitSpec[3] memory specs = [stepSpec(), rangeSpec(), inferenceSpec()];
+        uint32[3] memory slots = [uint32(5), 4, 4];
+        for (uint256 k; k < 3; ++k) {
+            specs[k].proofLength = slots[k] * uint32(Commitment.SIZE) - 32;
+            refuseSpec(specs[k], "proofLength");
+            specs[k].proofLength += 32;
+            circuits.register(specs[k]);
+        }
     }
 
     function refuseOpening(CircuitSpec memory spec) private {

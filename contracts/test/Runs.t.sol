@@ -166,6 +166,36 @@ contract RunsTest is Fixture {
         refuse(wrongHead(state(0), "other"), one(b));
     }
 
+    function withSlots(uint32 i, bytes32 stateIn, bytes32 hints_, bytes32 stateOut)
+        private
+        view
+        returns (BlockProof memory b)
+    {
+        b = blockProof(run, i);
+        b.evidence =
+            stepEvidence(ledger.contextOf(run, i), stateIn, batch(blockIndex(run, i)), hints_, stateOut);
+    }
+
+    /// The verifier of these tests takes anything: only the place of a tensor says what it is.
+    function test_submit_chains_by_the_state_out_and_not_by_the_hints() public {
+        BlockProof[] memory blocks = blockProofs(run, 0, 2);
+        blocks[0] = withSlots(0, state(0), state(1), hints(state(1)));
+        refuse(wrongHead(hints(state(1)), state(1)), blocks); // hints and state out swapped
+        blocks[0] = withSlots(0, state(0), state(1), "other");
+        refuse(wrongHead("other", state(1)), blocks); // the state out in the place of the hints alone
+        blocks[0] = withSlots(0, state(0), hints(state(1)), state(1));
+        ledger.submit(run, blocks);
+        assertEq(ledger.run(run).head, tensorHash(state(2)));
+    }
+
+    function test_submit_rejects_hints_as_the_next_state_in() public {
+        BlockProof[] memory blocks = blockProofs(run, 0, 2);
+        blocks[1] = withSlots(1, hints(state(1)), hints(state(2)), state(2));
+        refuse(wrongHead(state(1), hints(state(1))), blocks);
+        blocks[1] = withSlots(1, state(1), hints(state(2)), state(2));
+        ledger.submit(run, blocks);
+    }
+
     function test_submit_rejects_a_block_out_of_order() public {
         uint32 index = ledger.expectedBlock(run);
         uint256 other = (index + 1) % BLOCKS;

@@ -22,10 +22,11 @@ enum Prover {
     EzklDedicated
 }
 
-/// @notice What a circuit proves, and so what the leading committed tensors of its proofs are.
-/// Step: context, state in, batch block, state out; no public values.
-/// Range: state, batch block, checksum (not used); no public values.
-/// Inference: context, state; public values are the features, then the outputs.
+/// @notice What a circuit proves, and so what the leading committed tensors of its proofs are: see
+/// StepSlot, RangeSlot and InferenceSlot. Hints (quotients and digits, checked in the circuit) are not read.
+/// Step: context, state in, batch block, hints, state out; no public values.
+/// Range: state, batch block, hints, out (not read); no public values.
+/// Inference: context, state, features (not read), hints; public values are the features, then the outputs.
 enum Role {
     Step,
     Range,
@@ -45,7 +46,7 @@ struct CircuitSpec {
     bytes32 vkaDigest;
     /// sha256 of the verifying key's bytes, what an auditor compares. Not read by `check`.
     bytes32 vkHash;
-    /// Exact length of a proof, bytes; a multiple of 32.
+    /// Exact length of a proof, bytes; a multiple of 32, and no less than its committed tensors.
     uint32 proofLength;
     /// Exact number of public values.
     uint16 publicValues;

@@ -1,12 +1,42 @@
 // SPDX-License-Identifier: Apache-2.0
 pragma solidity 0.8.37;
 
+/// @dev The committed tensors at the front of a step proof, in order. Hints are the quotients and digits
+/// that the prover supplies and the circuit checks; nobody reads their slot. It stands before StateOut
+/// because an ezkl proof has its inputs first.
+enum StepSlot {
+    Context,
+    StateIn,
+    Batch,
+    Hints,
+    StateOut
+}
+
+/// @dev The same for a range proof, which has no context. Only the first two are read.
+enum RangeSlot {
+    State,
+    Batch,
+    Hints,
+    Out
+}
+
+/// @dev The same for an inference proof. Only the first two are read: the features are public values too.
+enum InferenceSlot {
+    Context,
+    State,
+    Features,
+    Hints
+}
+
 /// @title The committed tensors at the front of an ezkl proof
 /// @notice A proof starts with one BN254 G1 point per committed tensor, 64 bytes each, x then y, big
 /// endian: first the inputs, then the outputs. A tensor is named by keccak256 of its 64 bytes. The
 /// verifier refuses coordinates outside the base field, so a point has one encoding and one name.
 library Commitment {
     uint256 internal constant SIZE = 64;
+    uint256 internal constant STEP_SLOTS = uint256(type(StepSlot).max) + 1;
+    uint256 internal constant RANGE_SLOTS = uint256(type(RangeSlot).max) + 1;
+    uint256 internal constant INFERENCE_SLOTS = uint256(type(InferenceSlot).max) + 1;
     uint256 internal constant CONTEXT_BITS = 248;
     /// @dev Order of the BN254 base field.
     uint256 private constant Q = 21888242871839275222246405745257275088696311157297823662689037894645226208583;

@@ -15,7 +15,7 @@ import {Test} from "./Test.sol";
 /// @dev Contracts, circuits over mock verifiers, a dataset of a few blocks, and proofs whose leading
 /// points are real commitments of the context and made-up ones of everything else.
 abstract contract Fixture is Test {
-    uint32 internal constant PROOF_LENGTH = 320;
+    uint32 internal constant PROOF_LENGTH = 5 * 64 + 64; // the slots of a step, and two words of argument
     uint32 internal constant BLOCKS = 5;
     uint32 internal constant TOTAL = 12; // two epochs and two fifths
     bytes32 internal constant GENESIS = "genesis";
@@ -102,6 +102,11 @@ abstract contract Fixture is Test {
         return keccak256(point(tensor));
     }
 
+    /// What the prover supplies beside the tensors, of a proof that ends in `tensor`.
+    function hints(bytes32 tensor) internal pure returns (bytes32) {
+        return keccak256(abi.encode("hints", tensor));
+    }
+
     function contextPoint(uint256 context) internal view returns (bytes memory) {
         (bool ok, uint256 x, uint256 y) = Commitment.commit(context, opening());
         assertTrue(ok, "opening");
@@ -129,12 +134,23 @@ abstract contract Fixture is Test {
         view
         returns (Evidence memory)
     {
-        bytes memory front = bytes.concat(contextPoint(context), point(stateIn), point(block_), point(stateOut));
+        return stepEvidence(context, stateIn, block_, hints(stateOut), stateOut);
+    }
+
+    function stepEvidence(uint256 context, bytes32 stateIn, bytes32 block_, bytes32 hints_, bytes32 stateOut)
+        internal
+        view
+        returns (Evidence memory)
+    {
+        bytes memory front = bytes.concat(
+            contextPoint(context), point(stateIn), point(block_), point(hints_), point(stateOut)
+        );
         return evidenceOf(front, new uint256[](0));
     }
 
     function rangeEvidence(bytes32 weights, bytes32 block_) internal view returns (Evidence memory) {
-        return evidenceOf(bytes.concat(point(weights), point(block_), point("checksum")), new uint256[](0));
+        bytes memory front = bytes.concat(point(weights), point(block_), point(hints(block_)), point("out"));
+        return evidenceOf(front, new uint256[](0));
     }
 
     function inferenceEvidence(uint256 context, bytes32 weights, uint256[] memory values)
@@ -142,7 +158,10 @@ abstract contract Fixture is Test {
         view
         returns (Evidence memory)
     {
-        return evidenceOf(bytes.concat(contextPoint(context), point(weights)), values);
+        bytes32 row = keccak256(abi.encode(values));
+        return evidenceOf(
+            bytes.concat(contextPoint(context), point(weights), point(row), point(hints(row))), values
+        );
     }
 
     // --- dataset ---

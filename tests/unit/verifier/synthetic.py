@@ -35,6 +35,8 @@ from zkdescent.verifier import (
 )
 from zkdescent.verifier._create2 import predict_address
 from zkdescent.verifier.twins import (
+    COMMITTED_SLOTS,
+    POINT_BYTES,
     leaf,
     merkle_root,
     open_context,
@@ -46,7 +48,7 @@ MARKER = (42).to_bytes(32, "big")
 # calldataload(0x44 + length of the proof) == 42, as one word
 VERIFIER_CODE = bytes.fromhex("60443560440135602a145f5260205ff3")
 VERIFIER_INIT = bytes.fromhex("6010600c60003960106000f3") + VERIFIER_CODE
-PROOF_BYTES = {"step": 4 * 64 + 32, "range": 3 * 64 + 32, "inference": 2 * 64 + 32}
+PROOF_BYTES = {role: n * POINT_BYTES + len(MARKER) for role, n in COMMITTED_SLOTS.items()}
 FEATURES, OUTPUTS, FRACTION_BITS, STEPS_PER_PROOF = 3, 1, 12, 4
 ACCOUNT = development_account().address
 
@@ -103,7 +105,7 @@ class World:
     """A finished run: manifest, plan and all proofs; tests change one thing and look.
 
     Tensors are numbered: 100 is the genesis, 100 + i the state after block proof i - 1, 200 + j
-    batch block j.
+    batch block j, 300 and more the hints, which only the prover knows.
     """
 
     blocks: int = 3
@@ -170,7 +172,8 @@ class World:
 
     def range_proof(self, index: int, *, genesis: bytes | None = None) -> ProofRecord:
         """Return the range proof of a batch block."""
-        slots = [genesis or self.genesis, self.dataset.leaves[index], point(999)]
+        leaf_ = self.dataset.leaves[index]
+        slots = [genesis or self.genesis, leaf_, point(300 + index), point(999)]
         return self.proof("range", index, 0, slots)
 
     def block_proof(self, index: int, batch: int, *, context: int | None = None) -> ProofRecord:
@@ -180,6 +183,7 @@ class World:
             _open(bound),
             point(100 + index),
             self.dataset.leaves[batch],
+            point(400 + index),
             point(101 + index),
         ]
         return self.proof("step", index, bound, slots)
@@ -195,7 +199,7 @@ class World:
     ) -> InferenceRecord:
         """Return an inference proven for the requester."""
         context = self.plan.inference_context(requester, nonce)
-        slots = [_open(context), weights or self.final]
+        slots = [_open(context), weights or self.final, point(500), point(501)]
         values = tuple(to_field(value) for value in (*inputs, *outputs))
         return InferenceRecord(
             chain_id=self.chain_id,

@@ -13,7 +13,7 @@ from eth_utils.crypto import keccak
 from zkdescent.core.errors import ChainOfProofsBroken, ProofRejected, ZkDescentError
 from zkdescent.core.records import Manifest
 from zkdescent.verifier import AuditReport, audit_run
-from zkdescent.verifier.twins import merkle_root, to_field
+from zkdescent.verifier.twins import StepSlot, merkle_root, read_slot, split_proof, to_field
 
 
 @pytest.fixture
@@ -117,11 +117,22 @@ def other_batch(world: Any, synthetic: ModuleType) -> None:
 
 
 def other_genesis(world: Any, synthetic: ModuleType) -> None:
-    world.set_slot("step", 0, 1, synthetic.point(55))
+    world.set_slot("step", 0, StepSlot.STATE_IN, synthetic.point(55))
 
 
 def fork(world: Any, synthetic: ModuleType) -> None:
-    world.set_slot("step", 3, 3, synthetic.point(66))
+    world.set_slot("step", 3, StepSlot.STATE_OUT, synthetic.point(66))
+
+
+def hints_for_the_state(world: Any, synthetic: ModuleType) -> None:
+    hints, state_out = split_proof(world.proofs["step", 3].proof, len(StepSlot))[3:]
+    world.set_slot("step", 3, StepSlot.HINTS, state_out)
+    world.set_slot("step", 3, StepSlot.STATE_OUT, hints)
+
+
+def continued_from_hints(world: Any, synthetic: ModuleType) -> None:
+    hints = read_slot(world.proofs["step", 3].proof, StepSlot.HINTS)
+    world.set_slot("step", 4, StepSlot.STATE_IN, hints)
 
 
 def other_circuit(world: Any, synthetic: ModuleType) -> None:
@@ -163,6 +174,8 @@ def range_of_other_block(world: Any, synthetic: ModuleType) -> None:
         (other_batch, "batch", "block proof 2"),
         (other_genesis, "state before the step", "block proof 0"),
         (fork, "state before the step", "block proof 4"),
+        (hints_for_the_state, "state before the step", "block proof 4"),
+        (continued_from_hints, "state before the step", "block proof 4"),
         (other_circuit, "circuit of the proof", "block proof 2"),
         (wrong_index, "index of the proof", "block proof 2"),
         (extra_proof, "more block proofs", "block proof 5"),

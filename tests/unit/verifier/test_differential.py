@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from types import ModuleType
 from typing import Any
 
@@ -10,9 +11,14 @@ from eth_utils.crypto import keccak
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from zkdescent.verifier import TrainingClient
+from zkdescent.verifier import ContractRefused, TrainingClient
 from zkdescent.verifier.actions import evidence
 from zkdescent.verifier.twins import (
+    COMMITTED_SLOTS,
+    POINT_BYTES,
+    InferenceSlot,
+    RangeSlot,
+    StepSlot,
     block_index,
     circuit_id,
     circuit_tuple,
@@ -20,7 +26,7 @@ from zkdescent.verifier.twins import (
     leaf,
     merkle_proof,
     next_transcript,
-    split_proof,
+    read_slot,
     task_id,
     task_tuple,
     tensor_hash,
@@ -71,6 +77,41 @@ def test_inference_contexts_and_input_commitments(
     assert client.chain.call(function) == expected
 
 
+def test_claims_name_the_slots(client: TrainingClient, synthetic: ModuleType) -> None:
+    world, function = synthetic.World(), client.gateway.contract.functions.claimOf
+    client.register_circuits(world.circuits, world.specs)
+    none = bytes(32)
+    for spec, proof, named in (
+        (
+            world.specs.step,
+            world.proofs["step", 1].proof,
+            (StepSlot.STATE_IN, StepSlot.BATCH, StepSlot.STATE_OUT),
+        ),
+        (
+            world.specs.range,
+            world.proofs["range", 1].proof,
+            (RangeSlot.STATE, RangeSlot.BATCH, None),
+        ),
+        (world.specs.inference, world.inference().proof.proof, (InferenceSlot.STATE, None, None)),
+    ):
+        claim = client.chain.call(function(circuit_id(spec), proof))
+        hashes = [none if slot is None else tensor_hash(read_slot(proof, slot)) for slot in named]
+        assert list(claim) == hashes
+
+
+def test_the_contract_takes_no_proof_shorter_than_the_slots(
+    client: TrainingClient, synthetic: ModuleType
+) -> None:
+    world, contract = synthetic.World(), client.gateway.contract
+    for role, slots in COMMITTED_SLOTS.items():
+        spec = replace(getattr(world.specs, role), proof_length=slots * POINT_BYTES)
+        client.chain.send(contract.functions.register(circuit_tuple(spec)))
+        short = replace(spec, proof_length=spec.proof_length - 32)
+        with pytest.raises(ContractRefused) as error:
+            client.chain.send(contract.functions.register(circuit_tuple(short)))
+        assert error.value.error_name == "SpecInvalid"
+
+
 def submit_one(client: TrainingClient, world: Any, index: int) -> None:
     """Send exactly block proof ``index``, so that the contract can be read in between."""
     leaves = [leaf(i, tensor_hash(data)) for i, data in enumerate(world.dataset.leaves)]
@@ -100,6 +141,6 @@ def test_runs_seeds_contexts_orders_and_transcripts(
         submit_one(client, world, index)
         state = client.ledger.run(run_id)
         assert state is not None
-        state_out = split_proof(world.proofs["step", index].proof, 4)[3]
+        state_out = read_slot(world.proofs["step", index].proof, StepSlot.STATE_OUT)
         transcript = next_transcript(transcript, index, expected, tensor_hash(state_out))
         assert (state.transcript, state.proofs) == (transcript, index + 1)

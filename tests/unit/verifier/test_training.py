@@ -15,7 +15,7 @@ from eth_utils.crypto import keccak
 from zkdescent.core.errors import ChainError, ChainOfProofsBroken, ContractRejected
 from zkdescent.verifier import ContractRefused, RunStatus, TrainingClient, audit_run
 from zkdescent.verifier.gateway import CircuitStatus
-from zkdescent.verifier.twins import circuit_id, tensor_hash
+from zkdescent.verifier.twins import StepSlot, circuit_id, tensor_hash
 
 
 def submit(client: TrainingClient, world: Any, **options: Any) -> Any:
@@ -249,7 +249,7 @@ def test_other_proofs_on_the_ledger_are_noticed(
 ) -> None:
     world = synthetic.World()
     submit(opened, world)
-    world.set_slot("step", 2, 3, synthetic.point(77))
+    world.set_slot("step", 2, StepSlot.STATE_OUT, synthetic.point(77))
     with pytest.raises(ChainOfProofsBroken, match="other block proofs") as error:
         submit(opened, world)
     assert error.value.path == "block proofs 0 to 4"

@@ -12,10 +12,15 @@ from zkdescent.core.errors import ProofRejected
 from zkdescent.core.records import CircuitRecord, InferenceRecord, ProofRecord, Record, RunRecord
 from zkdescent.verifier._audit_statement import expect
 from zkdescent.verifier.addresses import Addresses
-from zkdescent.verifier.twins.commitment import check_context, split_proof
+from zkdescent.verifier.twins.commitment import (
+    InferenceSlot,
+    RangeSlot,
+    StepSlot,
+    check_context,
+    read_slot,
+)
 from zkdescent.verifier.twins.fixed import from_field
 from zkdescent.verifier.twins.hashing import inference_context, step_context
-from zkdescent.verifier.twins.specs import COMMITTED_SLOTS
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,12 +42,17 @@ def _check_record(circuit: CircuitRecord, record: ProofRecord, index: int, path:
     expect("number of public values", circuit.public_values, len(record.public_values), path)
 
 
-def _check_context(circuit: CircuitRecord, record: ProofRecord, context: int, path: str) -> None:
+def _check_context(
+    circuit: CircuitRecord,
+    record: ProofRecord,
+    context: int,
+    slot: StepSlot | InferenceSlot,
+    path: str,
+) -> None:
     """The context twice: as the record names it, and as the proof is bound to it."""
     expect("context", context, record.context, path)
-    slot = split_proof(record.proof, 1)[0]
     try:
-        check_context(circuit.opening, context, slot)
+        check_context(circuit.opening, context, read_slot(record.proof, slot))
     except ProofRejected as error:
         raise ProofRejected(
             error.message, expected=error.expected, got=error.got, path=path, hint=error.hint
@@ -56,9 +66,8 @@ def check_range_proof(
     path = f"range proof {index}"
     _check_record(circuit, record, index, path)
     expect("context", 0, record.context, path)
-    state, batch = split_proof(record.proof, COMMITTED_SLOTS["range"])
-    expect("genesis state", genesis, state, path)
-    expect(f"batch block {index}", leaf, batch, path)
+    expect("genesis state", genesis, read_slot(record.proof, RangeSlot.STATE), path)
+    expect(f"batch block {index}", leaf, read_slot(record.proof, RangeSlot.BATCH), path)
 
 
 def check_block_proof(
@@ -78,11 +87,11 @@ def check_block_proof(
     path = f"block proof {index}"
     _check_record(circuit, record, index, path)
     context = step_context(run.chain_id, run.ledger, run.run_id, index, run.payee)
-    _, state_in, batch, state_out = split_proof(record.proof, COMMITTED_SLOTS["step"])
-    expect("state before the step", head, state_in, path)
-    expect(f"batch (block {batch_index} is due)", leaf, batch, path)
-    _check_context(circuit, record, context, path)
-    return state_out
+    proof = record.proof
+    expect("state before the step", head, read_slot(proof, StepSlot.STATE_IN), path)
+    expect(f"batch (block {batch_index} is due)", leaf, read_slot(proof, StepSlot.BATCH), path)
+    _check_context(circuit, record, context, StepSlot.CONTEXT, path)
+    return read_slot(proof, StepSlot.STATE_OUT)
 
 
 def check_inference(
@@ -102,9 +111,8 @@ def check_inference(
     context = inference_context(
         run.chain_id, inference.registry, model_id, inference.requester, inference.nonce
     )
-    _, state = split_proof(inference.proof.proof, COMMITTED_SLOTS["inference"])
-    expect("weights", final, state, path)
-    _check_context(circuit, inference.proof, context, path)
+    expect("weights", final, read_slot(inference.proof.proof, InferenceSlot.STATE), path)
+    _check_context(circuit, inference.proof, context, InferenceSlot.CONTEXT, path)
     values = tuple(from_field(value) for value in inference.proof.public_values)
     return CheckedInference(
         requester=inference.requester,

@@ -18,7 +18,7 @@ from zkdescent.verifier.actions import Action, Progress, done, evidence
 from zkdescent.verifier.addresses import Addresses, predicted_addresses
 from zkdescent.verifier.chain import Chain
 from zkdescent.verifier.plan import RunPlan
-from zkdescent.verifier.twins.commitment import COMMITTED_STATE_OUT, split_proof, tensor_hash
+from zkdescent.verifier.twins.commitment import StepSlot, read_slot, tensor_hash
 from zkdescent.verifier.twins.hashing import next_transcript
 from zkdescent.verifier.twins.header import mix_hash
 from zkdescent.verifier.twins.merkle import leaf, merkle_proof
@@ -305,7 +305,7 @@ class LedgerClient:
         """The proofs the ledger has must be ours, or what follows would be sent in vain."""
         transcript, order = plan.run_id, plan.order()
         for index in range(state.proofs):
-            state_out = split_proof(load_proof(index).proof, 4)[COMMITTED_STATE_OUT]
+            state_out = read_slot(load_proof(index).proof, StepSlot.STATE_OUT)
             transcript = next_transcript(transcript, index, order[index], tensor_hash(state_out))
         if transcript != state.transcript:
             raise ChainOfProofsBroken(

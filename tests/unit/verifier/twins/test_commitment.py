@@ -12,9 +12,14 @@ from py_ecc.optimized_bn128 import curve_order, field_modulus
 
 from zkdescent.core.errors import ProofRejected
 from zkdescent.verifier.twins import (
+    COMMITTED_SLOTS,
+    InferenceSlot,
+    RangeSlot,
+    StepSlot,
     check_context,
     check_point,
     open_context,
+    read_slot,
     split_proof,
     tensor_hash,
 )
@@ -27,6 +32,31 @@ def test_split_proof_gives_the_leading_points() -> None:
     assert split_proof(proof, 2) == (proof[:64], proof[64:128])
     with pytest.raises(ProofRejected, match="shorter than its commitments"):
         split_proof(proof, 5)
+
+
+@pytest.mark.parametrize(
+    ("slots", "names"),
+    [
+        (StepSlot, ["CONTEXT", "STATE_IN", "BATCH", "HINTS", "STATE_OUT"]),
+        (RangeSlot, ["STATE", "BATCH", "HINTS", "OUT"]),
+        (InferenceSlot, ["CONTEXT", "STATE", "FEATURES", "HINTS"]),
+    ],
+)
+def test_read_slot_gives_each_slot_of_a_whole_front(
+    slots: type[StepSlot] | type[RangeSlot] | type[InferenceSlot], names: list[str]
+) -> None:
+    front = b"".join(bytes([number]) * 64 for number in range(len(names)))
+    assert [slot.name for slot in slots] == names
+    members: list[StepSlot | RangeSlot | InferenceSlot] = list(slots)
+    for number, slot in enumerate(members):
+        assert read_slot(front + b"argument", slot) == bytes([number]) * 64
+        # A front that lacks its last byte is refused whichever slot is asked for.
+        with pytest.raises(ProofRejected, match="shorter than its commitments"):
+            read_slot(front[:-1], slot)
+
+
+def test_committed_slots_counts_every_role() -> None:
+    assert COMMITTED_SLOTS == {"step": 5, "range": 4, "inference": 4}
 
 
 def test_tensor_hash_is_keccak_of_64_bytes() -> None:

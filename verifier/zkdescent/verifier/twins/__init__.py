@@ -11,9 +11,13 @@ True
 
 from zkdescent.verifier.twins.commitment import (
     POINT_BYTES,
+    InferenceSlot,
+    RangeSlot,
+    StepSlot,
     check_context,
     check_point,
     open_context,
+    read_slot,
     split_proof,
     tensor_hash,
 )
@@ -37,8 +41,11 @@ __all__ = [
     "COMMITTED_SLOTS",
     "POINT_BYTES",
     "SCALAR_FIELD",
+    "InferenceSlot",
     "Prover",
+    "RangeSlot",
     "Role",
+    "StepSlot",
     "block_index",
     "check_context",
     "check_field",
@@ -56,6 +63,7 @@ __all__ = [
     "next_transcript",
     "open_context",
     "permute",
+    "read_slot",
     "run_id",
     "seed",
     "split_proof",

@@ -14,6 +14,8 @@ recomputes the slice with two curve operations.
 
 from __future__ import annotations
 
+from enum import IntEnum
+
 from eth_utils.crypto import keccak
 from py_ecc.optimized_bn128 import (
     FQ,
@@ -31,10 +33,42 @@ from zkdescent.core.errors import ProofRejected
 POINT_BYTES = 64
 CONTEXT_BITS = 248
 
-COMMITTED_STATE_OUT = 3
-"""Slot of the out-state in a block proof."""
-
 _Point = tuple[FQ, FQ, FQ]
+
+
+class StepSlot(IntEnum):
+    """The committed tensors at the front of a step proof, in order (enum StepSlot).
+
+    Hints are the quotients and digits that the prover supplies and the circuit checks; nobody
+    reads their slot.
+    """
+
+    CONTEXT = 0
+    STATE_IN = 1
+    BATCH = 2
+    HINTS = 3
+    STATE_OUT = 4
+
+
+class RangeSlot(IntEnum):
+    """The same for a range proof (enum RangeSlot); only the first two are read."""
+
+    STATE = 0
+    BATCH = 1
+    HINTS = 2
+    OUT = 3
+
+
+class InferenceSlot(IntEnum):
+    """The same for an inference proof (enum InferenceSlot); only the first two are read."""
+
+    CONTEXT = 0
+    STATE = 1
+    FEATURES = 2
+    HINTS = 3
+
+
+Slot = StepSlot | RangeSlot | InferenceSlot
 
 
 def _parse(point: bytes, what: str) -> _Point:
@@ -88,6 +122,16 @@ def split_proof(proof: bytes, slots: int) -> tuple[bytes, ...]:
             got=len(proof),
         )
     return tuple(proof[i * POINT_BYTES : (i + 1) * POINT_BYTES] for i in range(slots))
+
+
+def read_slot(proof: bytes, slot: Slot) -> bytes:
+    """Return one commitment (64 bytes) of a proof of the slot's role.
+
+    Raises:
+        ProofRejected: the proof is shorter than the commitments of its role, also where the
+            slot itself would be there.
+    """
+    return split_proof(proof, len(type(slot)))[slot]
 
 
 def tensor_hash(commitment: bytes) -> bytes:

@@ -11,6 +11,7 @@ from enum import IntEnum
 
 from zkdescent.core.records import CircuitSpecRecord, ProverName, TaskRecord
 from zkdescent.core.records import Role as RoleName
+from zkdescent.verifier.twins.commitment import InferenceSlot, RangeSlot, StepSlot
 
 CIRCUIT_SPEC_ABI = (
     "(uint8,uint8,address,bytes32,bytes32,bytes32,"
@@ -47,8 +48,12 @@ class Role(IntEnum):
         return cls[name.upper()]
 
 
-COMMITTED_SLOTS: dict[RoleName, int] = {"step": 4, "range": 2, "inference": 2}
-"""Commitments that matter, from the front of a proof; range proofs have a third, a checksum."""
+COMMITTED_SLOTS: dict[RoleName, int] = {
+    "step": len(StepSlot),
+    "range": len(RangeSlot),
+    "inference": len(InferenceSlot),
+}
+"""How many commitments a proof begins with."""
 
 
 def circuit_tuple(spec: CircuitSpecRecord) -> tuple[object, ...]:
