@@ -3,7 +3,7 @@
 | circuit | committed inputs, in order | output |
 |---|---|---|
 | step | context (1), state, batch block | new state, committed |
-| range | state, batch block | sum of magnitudes, committed, ignored |
+| range | state, batch block | their sum, committed, ignored |
 | inference | context (1), state, x | x then y, public |
 
 `context` enters no constraint. Its commitment stands in the proof's transcript, so a proof is
@@ -18,9 +18,9 @@ from torch import fx
 
 from zkdescent.circuits.fixed_point import FixedPoint
 from zkdescent.circuits.lowering import Lowering
-from zkdescent.circuits.placement import Cost, place_rescales
-from zkdescent.circuits.program import Builder, Op, Program
-from zkdescent.circuits.symbolic import Symbolic
+from zkdescent.circuits.placement import Cost, Explain, place_rescales
+from zkdescent.circuits.program import Builder, Program
+from zkdescent.circuits.symbolic import Arithmetic, Symbolic
 from zkdescent.circuits.trace import StateLayout
 
 CONTEXT, STATE, BATCH, ROW = "context", "state", "batch", "x"
@@ -40,9 +40,10 @@ class BatchShape:
         return self.batch_size * (self.features + self.targets)
 
 
-def _split_state(builder: Builder, state: int, layout: StateLayout, scale: int) -> list[Symbolic]:
+def _split_state(builder: Builder, state: int, layout: StateLayout) -> list[Symbolic]:
     tensors, start = [], 0
-    for name, shape, size in zip(layout.names, layout.shapes, layout.sizes, strict=True):
+    tables = (layout.names, layout.shapes, layout.sizes, layout.scales)
+    for name, shape, size, scale in zip(*tables, strict=True):
         part = builder.slice(state, start, start + size, name)
         tensors.append(Symbolic(builder.reshape(part, shape), scale))
         start += size
@@ -62,12 +63,14 @@ def step_program(
     steps: int,
     fixed: FixedPoint,
     rescaled: frozenset[str],
+    arithmetic: type[Arithmetic] = Arithmetic,
 ) -> Program:
     """Lower `steps` update steps in a row: state and one batch block in, state out.
 
     Args:
         graph: from `trace.trace_step`.
         rescaled: from `placement.place_rescales`; the same for every step.
+        arithmetic: see `Lowering`.
     """
     builder = Builder()
     builder.input(CONTEXT, 1)
@@ -80,11 +83,12 @@ def step_program(
         x = builder.slice(block, start, start + features, "features")
         y = builder.slice(block, start + features, start + batch.size, "targets")
         arguments = [
-            *_split_state(builder, state, layout, f),
+            *_split_state(builder, state, layout),
             Symbolic(builder.reshape(x, (batch.batch_size, batch.features)), f),
             Symbolic(builder.reshape(y, (batch.batch_size, batch.targets)), f),
         ]
-        state = _flat(builder, Lowering(builder, fixed, rescaled).run(graph, arguments))
+        lowering = Lowering(builder, fixed, rescaled, arithmetic)
+        state = _flat(builder, lowering.run(graph, arguments, layout.scales))
     return builder.finish(state)
 
 
@@ -102,41 +106,60 @@ def inference_program(
     state = builder.input(STATE, layout.size)
     row = builder.input(ROW, features)
     f = fixed.fraction_bits
-    parameters = _split_state(builder, state, layout, f)[: layout.parameters]
+    parameters = _split_state(builder, state, layout)[: layout.parameters]
     x = Symbolic(builder.reshape(row, (1, features)), f)
     outputs = Lowering(builder, fixed, rescaled).run(graph, [*parameters, x])
     return builder.finish(builder.concat([row, _flat(builder, outputs)]))
 
 
-def range_program(layout: StateLayout, batch: BatchShape, *, steps: int) -> Program:
+def range_program(
+    layout: StateLayout, batch: BatchShape, *, steps: int, fixed: FixedPoint
+) -> Program:
     """Bound every element of a genesis state and of a batch block.
 
-    Committed inputs are field elements that nothing restricts; taking a magnitude decomposes each
-    of them, and that is the range check the rest of the chain relies on.
+    Committed inputs are field elements that nothing restricts; here their digits are checked, and
+    that is what the rest of the chain relies on. The output, a sum, serves only to be there.
     """
     builder = Builder()
     state = builder.input(STATE, layout.size)
     block = builder.input(BATCH, steps * batch.size)
-    total = builder.add(
-        builder.sum(builder.unary(Op.ABS, state, (), "genesis state"), (0,)),
-        builder.sum(builder.unary(Op.ABS, block, (), "batch block"), (0,)),
-    )
-    return builder.finish(total)
+    checked = [
+        builder.range_check(state, state_capacity(layout, fixed), "genesis state"),
+        builder.range_check(block, fixed.data_capacity, "batch block"),
+    ]
+    first, second = (builder.sum(part, (0,)) for part in checked)
+    return builder.finish(builder.add(first, second))
+
+
+def state_capacity(layout: StateLayout, fixed: FixedPoint) -> int:
+    """Bits below which the magnitude of every element of the state stays."""
+    return max(layout.scales) + fixed.headroom_bits
 
 
 def place_step_rescales(
-    graph: fx.GraphModule, layout: StateLayout, batch: BatchShape, fixed: FixedPoint, cost: Cost
+    graph: fx.GraphModule,
+    layout: StateLayout,
+    batch: BatchShape,
+    fixed: FixedPoint,
+    cost: Cost,
+    explain: Explain | None = None,
 ) -> frozenset[str]:
     """Cheapest rescales of one update step under the backend's cost model."""
     return place_rescales(
         graph,
         lambda chosen: step_program(graph, layout, batch, steps=1, fixed=fixed, rescaled=chosen),
         cost,
+        explain,
     )
 
 
 def place_inference_rescales(
-    graph: fx.GraphModule, layout: StateLayout, features: int, fixed: FixedPoint, cost: Cost
+    graph: fx.GraphModule,
+    layout: StateLayout,
+    features: int,
+    fixed: FixedPoint,
+    cost: Cost,
+    explain: Explain | None = None,
 ) -> frozenset[str]:
     """Cheapest rescales of one inference under the backend's cost model."""
     return place_rescales(
@@ -145,4 +168,5 @@ def place_inference_rescales(
             graph, layout, features=features, fixed=fixed, rescaled=chosen
         ),
         cost,
+        explain,
     )

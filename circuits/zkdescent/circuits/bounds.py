@@ -5,7 +5,7 @@ elements that the circuit computes are the same only if every magnitude stays be
 *every* witness a prover could choose, not only for the honest one. What bounds a witness:
 
 - inputs, by the range circuit (genesis state, batch blocks) or by whoever names them (inference);
-- results of gadgets that decompose (rescales, comparisons, magnitudes), by the decomposition;
+- what the prover supplies (quotients, roots, range checks), by the digits the circuit checks;
 - table results, by the table.
 
 Everything between grows by the arithmetic of the program, which is followed here.
@@ -13,40 +13,45 @@ Everything between grows by the arithmetic of the program, which is followed her
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 
-from zkdescent.circuits.fixed_point import FixedPoint
 from zkdescent.circuits.program import Node, Op, Program
 from zkdescent.core.errors import RangeOverflow
 from zkdescent.core.records import FIELD_MODULUS
 
+GadgetBound = Callable[[int], int]
+"""Capacity in bits -> exclusive bound on what the backend's digits can hold, at least 2**bits."""
+
+_EXP_BITS = 24  # exp(16) < 2**24: no backend's table reaches further than twice the clamp
+
 
 def magnitude_bounds(
-    program: Program, inputs: Mapping[str, int], fixed: FixedPoint
+    program: Program, inputs: Mapping[str, int], gadget: GadgetBound
 ) -> tuple[int, ...]:
     """Return an exclusive bound on the magnitude of each node's elements.
 
     Args:
         inputs: exclusive bound by input name; unnamed inputs (the context) enter no arithmetic.
+        gadget: what the backend's digits hold.
 
     Raises:
         RangeOverflow: a value could wrap around; it is named.
     """
     bounds: list[int] = []
     for node in program.nodes:
-        bound = _bound(node, program, bounds, inputs, fixed)
-        if 2 * bound >= FIELD_MODULUS:
+        bound = _bound(node, program, bounds, inputs, gadget)
+        if 4 * bound >= FIELD_MODULUS:  # gadgets add and double what they compare
             raise RangeOverflow(
-                f"{node.name or node.op.value} could wrap around the field",
-                expected=f"magnitude below 2^{FIELD_MODULUS.bit_length() - 1}",
+                f"{node.label} could wrap around the field",
+                expected=f"magnitude below 2^{FIELD_MODULUS.bit_length() - 2}",
                 got=f"up to 2^{bound.bit_length()}",
-                hint="use fewer fraction_bits",
+                hint="use fewer fraction_bits, or split the model into smaller layers",
             )
         bounds.append(bound)
     return tuple(bounds)
 
 
-def check_step(program: Program, *, state: int, batch: int, fixed: FixedPoint) -> None:
+def check_step(program: Program, *, state: int, batch: int, gadget: GadgetBound) -> None:
     """Check that K steps neither wrap nor leave a state that the next proof could not start from.
 
     The induction: the state before is below `state` in magnitude (the genesis by its range proof,
@@ -56,7 +61,7 @@ def check_step(program: Program, *, state: int, batch: int, fixed: FixedPoint) -
     Raises:
         RangeOverflow: a value could wrap, or the new state could exceed `state`.
     """
-    bounds = magnitude_bounds(program, {"state": state, "batch": batch}, fixed)
+    bounds = magnitude_bounds(program, {"state": state, "batch": batch}, gadget)
     after = bounds[program.output]
     if after > state:
         raise RangeOverflow(
@@ -72,15 +77,15 @@ def _bound(
     program: Program,
     bounds: list[int],
     inputs: Mapping[str, int],
-    fixed: FixedPoint,
+    gadget: GadgetBound,
 ) -> int:
     arguments = [bounds[i] for i in node.inputs]
     match node.op:
         case Op.INPUT:
             return inputs.get(node.name, 1)
         case Op.CONSTANT:
-            return abs(node.attributes[0]) + 1
-        case Op.SLICE | Op.RESHAPE | Op.TRANSPOSE | Op.NEG:
+            return max(abs(v) for v in node.attributes) + 1
+        case Op.SLICE | Op.TAKE | Op.RESHAPE | Op.TRANSPOSE | Op.NEG:
             return arguments[0]
         case Op.CONCAT:
             return max(arguments)
@@ -96,11 +101,13 @@ def _bound(
             return count * arguments[0]
         case Op.SHIFT_LEFT:
             return arguments[0] << node.attributes[0]
-        case Op.RESCALE | Op.RELU | Op.ABS | Op.RANGE_CHECK:
-            return fixed.decomposition_bound
+        case Op.RESCALE:
+            return gadget(node.attributes[1])
+        case Op.DIVIDE | Op.SQRT | Op.RANGE_CHECK:
+            return gadget(node.attributes[0])
         case Op.IS_POSITIVE:
             return 2
-        case Op.CLAMP:
-            return node.attributes[0] + 1
-        case Op.SIGMOID:
+        case Op.SIGMOID | Op.TANH:
             return (1 << node.attributes[0]) + 1
+        case Op.EXP:
+            return 1 << (node.attributes[0] + _EXP_BITS)

@@ -1,25 +1,23 @@
 """Fixed-point numbers: a real number is ``integer / 2**fraction_bits``.
 
-The rounding of every rescale is *half away from zero*, computed through one IEEE-754 division.
-That is what the ezkl prover's honest witness does (``f64`` division, ``round``), and the reference
-executor must agree with it bit for bit.
+Rescales and divisions round to the nearest integer, a half upwards: ``floor(x + 1/2)``. Tables
+round a half away from zero, as the provers that evaluate them do.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from collections.abc import Callable
+from dataclasses import dataclass
 from fractions import Fraction
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from zkdescent.circuits.program import Op
 from zkdescent.core.errors import ConfigError, RangeOverflow
 
 IntegerArray = NDArray[Any]  # dtype object: exact Python integers, any magnitude
-
-ARITHMETIC_BITS = 120
-"""Signed magnitude that an unrescaled intermediate may reach. The prover's integers are i128."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,22 +25,21 @@ class FixedPoint:
     """The arithmetic that a project declares.
 
     Attributes:
-        fraction_bits: f; state, data and outputs are integers in units of 2**-f.
-        decomposition_base, decomposition_legs: a value that a gadget decomposes (a rescaled
-            quotient, the input of a comparison) must be below ``base ** legs`` in magnitude.
-        headroom_bits: values of interest are assumed below 2**headroom_bits in magnitude when
-            rescales are placed; the executor checks the true values.
-        sigmoid_bits, sigmoid_bound: the logistic function is a table over [-bound, bound) in units
-            of 2**-sigmoid_bits; arguments beyond are clamped to its ends.
+        fraction_bits: f; parameters, data and outputs are integers in units of 2**-f.
+        headroom_bits: parameters, data and whatever is rounded must stay below 2**headroom_bits
+            in magnitude; the circuit has digits for that, and the executor checks it.
+        comparison_bits: the same for unrounded arguments of comparisons (pre-activations of a
+            ReLU), which have more fraction bits and so less room.
+        table_bits, table_bound: sigmoid, tanh and exp are tables over [-bound, bound) in units of
+            2**-table_bits; arguments beyond are clamped to its ends.
         constant_bits: mantissa bits of a constant such as a learning rate, written m * 2**-j.
     """
 
     fraction_bits: int = 12
-    decomposition_base: int = 1 << 14
-    decomposition_legs: int = 2
-    headroom_bits: int = 6
-    sigmoid_bits: int = 10
-    sigmoid_bound: int = 8
+    headroom_bits: int = 8
+    comparison_bits: int = 5
+    table_bits: int = 10
+    table_bound: int = 8
     constant_bits: int = 12
 
     def __post_init__(self) -> None:
@@ -55,38 +52,22 @@ class FixedPoint:
             )
 
     @property
-    def decomposition_bound(self) -> int:
-        """Exclusive bound on the magnitude of a decomposed value."""
-        return int(self.decomposition_base**self.decomposition_legs)
+    def data_capacity(self) -> int:
+        """Bits below which the magnitude of parameters and data stays."""
+        return self.fraction_bits + self.headroom_bits
 
     @property
-    def decomposition_bits(self) -> int:
-        """floor(log2(decomposition_bound))."""
-        return self.decomposition_bound.bit_length() - 1
+    def table_limit(self) -> int:
+        """Largest argument of a table, in units of 2**-table_bits; the smallest is its negative.
 
-    @property
-    def max_shift(self) -> int:
-        """Largest single rescale: its remainder is compared within the decomposition range."""
-        return self.decomposition_bits - 1
-
-    @property
-    def clamp(self) -> int:
-        """Largest table argument of the logistic function, in units of 2**-sigmoid_bits."""
-        return (self.sigmoid_bound << self.sigmoid_bits) - 1
+        A few units less than the bound, so that a table of so many rows as the bounds ask for is
+        sure to hold it: provers keep some rows for themselves.
+        """
+        return (self.table_bound << self.table_bits) - 33
 
     def to_json(self) -> dict[str, int]:
         """Return the fields as a plain dictionary (part of the hyperparameters a task commits)."""
         return {name: getattr(self, name) for name in self.__slots__}
-
-
-def range_arithmetic(fixed: FixedPoint) -> FixedPoint:
-    """Arithmetic of the range circuit: two digits that bound values just above headroom.
-
-    An element v passes if |v| < 2**(2 * half), the smallest even power of two that holds
-    ``fraction_bits + headroom_bits`` bits.
-    """
-    half = (fixed.fraction_bits + fixed.headroom_bits + 1) // 2
-    return replace(fixed, decomposition_base=1 << half, decomposition_legs=2)
 
 
 def quantize(values: NDArray[np.float64], fraction_bits: int, *, what: str) -> IntegerArray:
@@ -120,19 +101,6 @@ def _integers(whole: NDArray[np.float64]) -> IntegerArray:
 def dequantize(integers: IntegerArray, fraction_bits: int) -> NDArray[np.float64]:
     """Inverse of `quantize` on its image; same shape, float64."""
     return np.asarray(integers, dtype=np.float64) / float(1 << fraction_bits)
-
-
-def shift_right_rounded(value: int, shift: int) -> int:
-    """Return value / 2**shift rounded half away from zero, through one double division.
-
-    Doubles matter only beyond 2**53, where the true quotient and its double differ by less than
-    one unit in the last place; the circuit accepts either neighbour, the prover's witness is this.
-    """
-    quotient = float(value) / float(1 << shift)
-    whole = int(abs(quotient))
-    if abs(quotient) - whole >= 0.5:
-        whole += 1
-    return -whole if quotient < 0 else whole
 
 
 def dyadic(value: Fraction, bits: int) -> tuple[int, int]:
@@ -173,12 +141,24 @@ def power_of_two_exponent(ratio: Fraction) -> int | None:
     return p.bit_length() - q.bit_length()
 
 
-def sigmoid_table(integers: IntegerArray, bits: int) -> IntegerArray:
-    """Logistic function on integers in units of 2**-bits, result in the same units.
+# ezkl raises e in single precision to a power; one definition must serve every prover.
+_E = float(np.float32(np.e))
 
-    The formula is the prover's own table entry: round(scale / (1 + exp(-x / scale))).
+_FUNCTIONS: dict[Op, Callable[[NDArray[np.float64]], NDArray[np.float64]]] = {
+    Op.SIGMOID: lambda x: 1.0 / (1.0 + np.exp(-x)),
+    Op.TANH: np.tanh,
+    Op.EXP: lambda x: np.power(_E, x),
+}
+
+
+def table_value(op: Op, integers: IntegerArray, bits: int) -> IntegerArray:
+    """Evaluate a table: ``round(2**bits * function(x / 2**bits))``, a half away from zero.
+
+    Args:
+        op: SIGMOID, TANH or EXP.
+        integers: arguments in units of 2**-bits.
     """
     scale = float(1 << bits)
-    x = np.asarray(integers, dtype=np.float64) / scale
-    y = scale / (1.0 + np.exp(-x))
-    return _integers(np.floor(y + 0.5))
+    with np.errstate(over="ignore"):
+        y = scale * _FUNCTIONS[op](np.asarray(integers, dtype=np.float64) / scale)
+    return _integers(np.copysign(np.floor(np.abs(y) + 0.5), y))

@@ -3,7 +3,10 @@
 A `Program` knows nothing of torch, ONNX or any prover. Front ends build it through `Builder`,
 `executor.execute` runs it with exact integers, and each backend emits its circuit from it.
 Scales are not stored: they are decided while lowering, and the program that results is plain
-integer arithmetic in which every rounding is an explicit `RESCALE`.
+integer arithmetic in which every rounding is an explicit `RESCALE`, `DIVIDE` or `SQRT`.
+
+Operations that no polynomial computes carry a *capacity*: the number of bits below which the
+magnitude of what they decompose must stay. A circuit spends digits in proportion to it.
 """
 
 from __future__ import annotations
@@ -19,11 +22,12 @@ Shape = tuple[int, ...]
 
 
 class Op(StrEnum):
-    """Operations on integer tensors. `amount`, `bounds`, `axes` are in `Node.attributes`."""
+    """Operations on integer tensors; their parameters are in `Node.attributes`, in this order."""
 
     INPUT = "input"
-    CONSTANT = "constant"  # attributes: (value,) - one integer, broadcast
-    SLICE = "slice"  # attributes: (start, stop) of a flat tensor
+    CONSTANT = "constant"  # the elements, row by row
+    SLICE = "slice"  # start, stop of a flat tensor
+    TAKE = "take"  # for each element of the result its flat index in the argument; -1 is zero
     RESHAPE = "reshape"
     TRANSPOSE = "transpose"  # swaps the two axes of a matrix
     CONCAT = "concat"  # flat tensors, end to end
@@ -32,15 +36,23 @@ class Op(StrEnum):
     NEG = "neg"
     MUL = "mul"
     MATMUL = "matmul"
-    SUM = "sum"  # attributes: axes; keeps them as 1
-    SHIFT_LEFT = "shift_left"  # attributes: (bits,): times 2**bits, exact
-    RESCALE = "rescale"  # attributes: (bits,): divided by 2**bits, half away from zero
-    RELU = "relu"
-    IS_POSITIVE = "is_positive"  # 1 where > 0, else 0
-    CLAMP = "clamp"  # attributes: (bound,): to [-bound, bound]
-    SIGMOID = "sigmoid"  # attributes: (bits,)
-    ABS = "abs"
-    RANGE_CHECK = "range_check"  # the value itself, bounded by a decomposition
+    SUM = "sum"  # axes; keeps them as 1
+    SHIFT_LEFT = "shift_left"  # bits: times 2**bits, exact
+    RESCALE = "rescale"  # bits, capacity: floor(x / 2**bits + 1/2)
+    DIVIDE = "divide"  # capacity, capacity of the divisor: floor(x / y + 1/2), y > 0
+    SQRT = "sqrt"  # capacity: floor(sqrt(x)), x >= 0
+    IS_POSITIVE = "is_positive"  # capacity of the argument: 1 where x > 0, else 0
+    RANGE_CHECK = "range_check"  # capacity: the value itself
+    SIGMOID = "sigmoid"  # bits: a table, arguments and results in units of 2**-bits
+    TANH = "tanh"
+    EXP = "exp"
+
+
+TABLES = frozenset({Op.SIGMOID, Op.TANH, Op.EXP})
+"""Functions that circuits look up."""
+
+DECOMPOSING = frozenset({Op.RESCALE, Op.DIVIDE, Op.SQRT, Op.IS_POSITIVE, Op.RANGE_CHECK})
+"""Operations whose result the prover supplies and the circuit checks."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,6 +69,11 @@ class Node:
     def size(self) -> int:
         """Number of elements."""
         return prod(self.shape)
+
+    @property
+    def label(self) -> str:
+        """Name for messages: the user's if there is one."""
+        return self.name or self.op.value
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,9 +141,11 @@ class Builder:
         self._inputs[name] = self._append(Op.INPUT, (), (size,), (len(self._inputs),), name)
         return self._inputs[name]
 
-    def constant(self, value: int) -> int:
-        """One integer that broadcasts."""
-        return self._append(Op.CONSTANT, (), (1,), (value,))
+    def constant(self, *values: int, shape: Shape = (1,)) -> int:
+        """A tensor known at compile time; by default one integer that broadcasts."""
+        if len(values) != prod(shape):
+            raise ValueError(f"{len(values)} elements do not have the shape {shape}")
+        return self._append(Op.CONSTANT, (), shape, values)
 
     def slice(self, x: int, start: int, stop: int, name: str = "") -> int:
         """Elements start..stop of a flat tensor."""
@@ -135,6 +154,28 @@ class Builder:
         if not 0 <= start < stop <= self._nodes[x].size:
             raise ValueError(f"slice {start}:{stop} of {self._nodes[x].size} elements")
         return self._append(Op.SLICE, (x,), (stop - start,), (start, stop), name)
+
+    def take(self, x: int, indices: Sequence[int], shape: Shape, name: str = "") -> int:
+        """Rearrange: element i of the result is element indices[i] of `x`, or zero for -1.
+
+        Covers permutations, windows of convolutions, broadcasting, padding and cropping; it moves
+        values and costs no arithmetic. `x` may have any shape, indices count its elements row by
+        row.
+        """
+        size = self._nodes[x].size
+        if len(indices) != prod(shape):
+            raise ValueError(f"{len(indices)} indices do not have the shape {shape}")
+        if indices and not (min(indices) >= -1 and max(indices) < size):
+            raise ValueError(f"an index is outside the {size} elements")
+        if list(indices) == list(range(size)):
+            return self.reshape(x, shape)
+        while self._nodes[x].op is Op.RESHAPE:
+            (x,) = self._nodes[x].inputs
+        node = self._nodes[x]
+        if node.op is Op.TAKE:  # a rearrangement of a rearrangement is one
+            composed = [-1 if i < 0 else node.attributes[i] for i in indices]
+            return self.take(node.inputs[0], composed, shape, name or node.name)
+        return self._append(Op.TAKE, (x,), shape, indices, name or node.name)
 
     def reshape(self, x: int, shape: Shape) -> int:
         """Same elements in row-major order under another shape."""
@@ -161,21 +202,21 @@ class Builder:
             return parts[0]
         return self._append(Op.CONCAT, parts, (sum(self._nodes[p].size for p in parts),))
 
-    def _broadcast(self, op: Op, a: int, b: int, name: str) -> int:
+    def _broadcast(self, op: Op, a: int, b: int, attributes: Sequence[int], name: str) -> int:
         shape = tuple(np.broadcast_shapes(self._nodes[a].shape, self._nodes[b].shape))
-        return self._append(op, (a, b), shape, (), name)
+        return self._append(op, (a, b), shape, attributes, name)
 
     def add(self, a: int, b: int, name: str = "") -> int:
         """Elementwise sum."""
-        return self._broadcast(Op.ADD, a, b, name)
+        return self._broadcast(Op.ADD, a, b, (), name)
 
     def sub(self, a: int, b: int, name: str = "") -> int:
         """Elementwise difference."""
-        return self._broadcast(Op.SUB, a, b, name)
+        return self._broadcast(Op.SUB, a, b, (), name)
 
     def mul(self, a: int, b: int, name: str = "") -> int:
         """Elementwise product."""
-        return self._broadcast(Op.MUL, a, b, name)
+        return self._broadcast(Op.MUL, a, b, (), name)
 
     def neg(self, x: int) -> int:
         """Elementwise negation."""
@@ -192,6 +233,8 @@ class Builder:
     def sum(self, x: int, axes: Sequence[int], name: str = "") -> int:
         """Sum over axes, which stay with length 1."""
         shape = tuple(1 if i in axes else n for i, n in enumerate(self._nodes[x].shape))
+        if shape == self._nodes[x].shape:
+            return x
         return self._append(Op.SUM, (x,), shape, tuple(axes), name)
 
     def shift_left(self, x: int, bits: int) -> int:
@@ -200,15 +243,40 @@ class Builder:
             return x
         return self._append(Op.SHIFT_LEFT, (x,), self._nodes[x].shape, (bits,), self._nodes[x].name)
 
-    def rescale(self, x: int, bits: int, name: str = "") -> int:
-        """Divide by 2**bits, rounding half away from zero."""
+    def rescale(self, x: int, bits: int, capacity: int, name: str = "") -> int:
+        """Divide by 2**bits, to the nearest integer, a half upwards."""
         if bits == 0:
             return x
-        node = self._nodes[x]
-        return self._append(Op.RESCALE, (x,), node.shape, (bits,), name or node.name)
+        return self._unary(Op.RESCALE, x, (bits, capacity), name)
 
-    def unary(self, op: Op, x: int, attributes: Sequence[int] = (), name: str = "") -> int:
-        """RELU, IS_POSITIVE, CLAMP, SIGMOID, ABS or RANGE_CHECK."""
+    def divide(self, x: int, y: int, capacity: int, divisor: int, name: str = "") -> int:
+        """Quotient to the nearest integer, a half upwards, broadcasting; `y` must be positive.
+
+        Args:
+            capacity: bits of the quotient.
+            divisor: bits of `y`.
+        """
+        return self._broadcast(Op.DIVIDE, x, y, (capacity, divisor), name)
+
+    def sqrt(self, x: int, capacity: int, name: str = "") -> int:
+        """Integer square root; `capacity` counts the root's bits."""
+        return self._unary(Op.SQRT, x, (capacity,), name)
+
+    def is_positive(self, x: int, capacity: int, name: str = "") -> int:
+        """1 where x > 0, else 0; `capacity` counts the argument's bits."""
+        return self._unary(Op.IS_POSITIVE, x, (capacity,), name)
+
+    def range_check(self, x: int, capacity: int, name: str = "") -> int:
+        """The value itself, proven to be below about 2**capacity in magnitude."""
+        return self._unary(Op.RANGE_CHECK, x, (capacity,), name)
+
+    def table(self, op: Op, x: int, bits: int, name: str = "") -> int:
+        """SIGMOID, TANH or EXP of arguments in units of 2**-bits."""
+        if op not in TABLES:
+            raise ValueError(f"{op} is not a table")
+        return self._unary(op, x, (bits,), name)
+
+    def _unary(self, op: Op, x: int, attributes: Sequence[int], name: str) -> int:
         node = self._nodes[x]
         return self._append(op, (x,), node.shape, attributes, name or node.name)
 

@@ -13,8 +13,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from zkdescent.circuits.bounds import GadgetBound
 from zkdescent.circuits.fixed_point import FixedPoint, IntegerArray
 from zkdescent.circuits.program import Program
+from zkdescent.core.errors import ZkDescentError
 from zkdescent.core.records import CircuitRecord, Role
 
 ROLES: tuple[Role, ...] = ("step", "range", "inference")
@@ -25,7 +27,6 @@ class CircuitRequest:
     """One circuit to build.
 
     Attributes:
-        fixed: arithmetic of this circuit; the range circuit has its own decomposition.
         public_output: the output is public values (inference) instead of a committed tensor.
         features, outputs, steps_per_proof: recorded for the contracts; see `CircuitRecord`.
     """
@@ -77,20 +78,38 @@ class ProofSystem(ABC):
     name: str
 
     @abstractmethod
-    def decompositions(self, fraction_bits: int) -> list[FixedPoint]:
-        """Arithmetics this prover offers for a precision; the compiler takes the cheapest."""
+    def sizes(self) -> range:
+        """Sizes that circuits of this prover may have (log2 of rows), ascending.
+
+        All circuits of a project share one size.
+        """
 
     @abstractmethod
-    def cost(self, program: Program, fixed: FixedPoint) -> float:
-        """Estimated cost of a program in the prover's own unit (rows, gates)."""
+    def cost(self, program: Program, size: int) -> float:
+        """Estimated cost of a program in the prover's own unit (rows, gates).
+
+        Infinite if a circuit of this size can't hold some operation of it at all.
+        """
 
     @abstractmethod
-    def choose_size(self, requests: list[CircuitRequest]) -> int:
-        """Size that all circuits of the project share (logrows), or 0 if they need not."""
+    def explain(self, program: Program, size: int) -> ZkDescentError | None:
+        """What in a program no circuit of this size can hold; None if its cost is finite."""
 
     @abstractmethod
-    def max_steps(self, cost_per_step: float) -> int:
-        """How many steps one proof should hold at most, judged by size alone."""
+    def capacity(self, size: int) -> float:
+        """Cost that the steps of one proof may reach before it takes markedly longer."""
+
+    @abstractmethod
+    def fits(self, request: CircuitRequest, size: int) -> bool:
+        """Whether a circuit of this size can hold the request, whatever it costs."""
+
+    @abstractmethod
+    def gadget_bound(self, size: int) -> GadgetBound:
+        """Exclusive bound on what the digits of a capacity hold, whoever chooses them."""
+
+    @abstractmethod
+    def identify(self, request: CircuitRequest, size: int) -> bytes:
+        """Bytes that decide the circuit: equal bytes, equal circuit."""
 
     @abstractmethod
     def build(self, request: CircuitRequest, size: int, directory: Path) -> BuiltCircuit:

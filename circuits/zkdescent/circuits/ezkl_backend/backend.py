@@ -12,17 +12,20 @@ import numpy as np
 from eth_utils.crypto import keccak
 from py_ecc.optimized_bn128 import FQ, add, neg, normalize
 
-from zkdescent.circuits.ezkl_backend import codegen, cost, settings, srs, worker
-from zkdescent.circuits.fixed_point import FixedPoint, IntegerArray
+from zkdescent.circuits.bounds import GadgetBound
+from zkdescent.circuits.executor import evaluate
+from zkdescent.circuits.ezkl_backend import codegen, cost, gadgets, settings, srs, worker
+from zkdescent.circuits.ezkl_backend.digits import Digits
+from zkdescent.circuits.fixed_point import IntegerArray
 from zkdescent.circuits.program import Program
+from zkdescent.circuits.program_file import load_program, save_program
 from zkdescent.circuits.proof_system import BuiltCircuit, CircuitRequest, Locate, Proof, ProofSystem
 from zkdescent.core.errors import ProofRejected, ProverError
 from zkdescent.core.records import FIELD_MODULUS, CircuitRecord
 
-# 2**14 digits need a table of 2**14 rows, which fits from 15 on; below, 2**10 digits do.
-_SMALLEST, _LARGEST = 15, 18
+_SMALLEST, _LARGEST = 11, 20
 # A block of columns is filled to this share by the steps of one proof.
-_FILL = 0.95
+_FILL = 0.97
 
 
 class EzklBackend(ProofSystem):
@@ -34,43 +37,34 @@ class EzklBackend(ProofSystem):
 
     name = "ezkl"
 
-    def decompositions(self, fraction_bits: int) -> list[FixedPoint]:
-        """28 bits in two digits, or 30 bits in three."""
-        return [
-            FixedPoint(fraction_bits=fraction_bits, decomposition_base=base, decomposition_legs=n)
-            for base, n in ((1 << 14, 2), (1 << 10, 3))
-        ]
+    def sizes(self) -> range:
+        """logrows from 11 to 20."""
+        return range(_SMALLEST, _LARGEST + 1)
 
-    def cost(self, program: Program, fixed: FixedPoint) -> float:
+    def cost(self, program: Program, size: int) -> float:
         """Rows of a block of two columns."""
-        return cost.rows(program, fixed)
+        return cost.rows(program, Digits(size))
 
-    def max_steps(self, cost_per_step: float) -> int:
-        """Steps that fill the smallest block of columns that holds at least one of them."""
-        size = _SMALLEST
-        while size < _LARGEST and cost_per_step > _FILL * (1 << size):
-            size += 1
-        return max(1, int(_FILL * (1 << size) / cost_per_step))
+    def explain(self, program: Program, size: int) -> ProverError | None:
+        """What in a program is too wide for circuits of a size."""
+        return cost.explain(program, Digits(size))
 
-    def choose_size(self, requests: list[CircuitRequest]) -> int:
-        """Smallest logrows whose one block holds the step circuit, or else the largest offered.
+    def capacity(self, size: int) -> float:
+        """Rows of one block that steps may fill."""
+        return _FILL * ((1 << size) - settings.RESERVED_ROWS)
 
-        The range circuit runs once per block of the data: it may take further column blocks.
-        """
-        need = max(self.cost(r.program, r.fixed) for r in requests if r.role == "step")
-        tensors = max(r.program.nodes[i].size for r in requests for i in r.program.inputs.values())
-        for size in range(_SMALLEST, _LARGEST + 1):
-            rows = (1 << size) - settings.RESERVED_ROWS
-            if tensors <= rows and need <= rows:
-                return size
-        if tensors > (1 << _LARGEST) - settings.RESERVED_ROWS:
-            raise ProverError(
-                "a batch block is too large for one commitment",
-                expected=f"at most {(1 << _LARGEST) - settings.RESERVED_ROWS} numbers",
-                got=tensors,
-                hint="use fewer steps_per_proof or a smaller batch_size",
-            )
-        return _LARGEST
+    def gadget_bound(self, size: int) -> GadgetBound:
+        """What signed digits hold."""
+        return Digits(size).bound
+
+    def fits(self, request: CircuitRequest, size: int) -> bool:
+        """Whether every committed tensor fits a column, and everything the digits."""
+        rows = (1 << size) - settings.RESERVED_ROWS
+        program = request.program
+        if self.cost(program, size) == float("inf"):
+            return False
+        tensors = [program.nodes[i].size for i in (*program.inputs.values(), program.output)]
+        return max(*tensors, gadgets.plan(program, Digits(size)).size) <= rows
 
     def build(self, request: CircuitRequest, size: int, directory: Path) -> BuiltCircuit:
         """Emit, compile, set up; see the base class.
@@ -80,11 +74,12 @@ class EzklBackend(ProofSystem):
         """
         files = {
             name: directory / f"{request.role}.{name}"
-            for name in ("onnx", "settings", "compiled", "vk", "pk", "vka", "sol")
+            for name in ("onnx", "program", "settings", "compiled", "vk", "pk", "vka", "sol")
         }
         files["srs"] = srs.unsafe_srs(size)
-        files["onnx"].write_bytes(codegen.emit_onnx(request.program, request.fixed))
-        rows = self.cost(request.program, request.fixed)
+        files["onnx"].write_bytes(codegen.emit_onnx(request.program, Digits(size)))
+        files["program"].write_bytes(save_program(request.program, request.fixed))
+        rows = self.cost(request.program, size)
         blocks = max(1, -(-int(rows) // ((1 << size) - settings.RESERVED_ROWS)))
         while True:
             count = self._compile(request, size, files, blocks)
@@ -104,7 +99,7 @@ class EzklBackend(ProofSystem):
             source=str(files["sol"]),
         )
         record = self._record(request, size, files, exported["proof_length"])
-        kept = ("settings", "compiled", "vk", "pk", "srs", "sol")
+        kept = ("program", "settings", "compiled", "vk", "pk", "srs", "sol")
         return BuiltCircuit(record, {name: files[name] for name in kept})
 
     def _compile(
@@ -116,7 +111,6 @@ class EzklBackend(ProofSystem):
             settings=str(files["settings"]),
             compiled=str(files["compiled"]),
             logrows=size,
-            fixed=request.fixed.to_json(),
             public_output=request.public_output,
             assignments=settings.capacity(size, blocks),
         )
@@ -176,8 +170,45 @@ class EzklBackend(ProofSystem):
         digest = hashlib.sha256(srs.unsafe_srs(size).read_bytes()).hexdigest()
         return f"ezkl {importlib.metadata.version('ezkl')}, srs {digest}"
 
+    def identify(self, request: CircuitRequest, size: int) -> bytes:
+        """The graph that ezkl compiles."""
+        return codegen.emit_onnx(request.program, Digits(size))
+
+    def witness(
+        self, circuit: CircuitRecord, locate: Locate, inputs: list[IntegerArray]
+    ) -> list[IntegerArray]:
+        """The inputs, and then the hints of an honest prover."""
+        program, fixed = load_program(locate(circuit.objects["program"]).read_bytes())
+        values = evaluate(program, dict(zip(program.inputs, inputs, strict=True)), fixed)
+        return [*inputs, gadgets.honest_hints(program, values, Digits(circuit.logrows))]
+
     def prove(self, circuit: CircuitRecord, locate: Locate, inputs: list[IntegerArray]) -> Proof:
-        """Prove in a worker and verify there; see the base class."""
+        """Compute the hints, prove in a worker and verify there; see the base class."""
+        return self.prove_witness(circuit, locate, self.witness(circuit, locate, inputs))
+
+    def check_witnesses(
+        self, circuit: CircuitRecord, locate: Locate, witnesses: list[list[IntegerArray]]
+    ) -> list[IntegerArray | None]:
+        """Outputs of inputs and hints that satisfy the circuit's constraints; None of others.
+
+        Nothing is proven. ezkl's prover never returns from a witness with a number outside a
+        table; this does.
+        """
+        files = _files(circuit, locate)
+        names = ("settings", "compiled", "vk", "srs")
+        with tempfile.TemporaryDirectory(prefix="zkdescent-") as scratch:
+            answer = worker.call(
+                "check_witnesses",
+                **{name: str(files[name]) for name in names},
+                witnesses=[[[felt(int(v)) for v in t] for t in w] for w in witnesses],
+                scratch=scratch,
+            )
+        return [None if o is None else _integers(o) for o in answer["outputs"]]
+
+    def prove_witness(
+        self, circuit: CircuitRecord, locate: Locate, inputs: list[IntegerArray]
+    ) -> Proof:
+        """Prove with hints as given. With wrong ones ezkl may never return."""
         files = _files(circuit, locate)
         names = ("settings", "compiled", "vk", "pk", "srs")
         with tempfile.TemporaryDirectory(prefix="zkdescent-") as scratch:
@@ -191,7 +222,7 @@ class EzklBackend(ProofSystem):
         return Proof(
             proof=bytes.fromhex(answer["proof"]),
             public_values=tuple(_integer(v) for v in answer["public_values"]),
-            output=np.array([_signed(_integer(v)) for v in answer["outputs"]], dtype=object),
+            output=_integers(answer["outputs"]),
             seconds=float(answer["seconds"]) - verify_seconds,
             verify_seconds=verify_seconds,
             peak_memory_mb=float(answer["peak_memory_mb"]),
@@ -242,6 +273,10 @@ def _integer(text: str) -> int:
     return int.from_bytes(bytes.fromhex(text), "little")
 
 
+def _integers(felts: list[str]) -> IntegerArray:
+    return np.array([_signed(_integer(v)) for v in felts], dtype=object)
+
+
 def _signed(value: int) -> int:
     return value - FIELD_MODULUS if value > FIELD_MODULUS // 2 else value
 
@@ -270,4 +305,5 @@ def _opening(zero: bytes, one: bytes) -> tuple[int, int, int, int]:
 
 
 def _files(circuit: CircuitRecord, locate: Locate) -> dict[str, Path]:
-    return {name: locate(digest) for name, digest in circuit.objects.items()}
+    names = ("settings", "compiled", "vk", "pk", "srs")
+    return {name: locate(circuit.objects[name]) for name in names}

@@ -1,50 +1,89 @@
-"""What an integer program costs in ezkl: rows of one column block.
+"""What an integer program costs in ezkl: rows of a block of two columns.
 
-Coefficients are rows per element for two inner columns, measured with ezkl 23.0.5 on 1,024
-elements (docs/log.md); other column counts divide them. Slices and relabellings cost nothing in
-the circuit although `gen_settings` counts them.
+ezkl assigns one cell of a block for each element of a sum, product or look-up; a dot product takes
+a whole row for every two terms. Moves and relabellings cost nothing in the circuit although
+`gen_settings` counts them. Checked against circuits in tests/prover.
 """
 
 from __future__ import annotations
 
-from zkdescent.circuits.fixed_point import FixedPoint
-from zkdescent.circuits.program import Node, Op, Program
+from math import ceil, inf
 
-# A decomposition takes `legs + 1` digits and their recomposition; per-leg slope as measured.
-_PER_LEG = {
-    Op.RESCALE: 6.0,
-    Op.RELU: 2.0,
-    Op.IS_POSITIVE: 3.0,
-    Op.CLAMP: 4.0,
-    Op.ABS: 2.0,
-    Op.RANGE_CHECK: 4.0,
-}
-_BASE = {
-    Op.RESCALE: 12.0,
-    Op.RELU: 4.5,
-    Op.IS_POSITIVE: 5.0,
-    Op.CLAMP: 12.0,
-    Op.ABS: 2.0,
-    Op.RANGE_CHECK: 10.5,
-    Op.SIGMOID: 1.5,
-    Op.ADD: 1.0,
-    Op.SUB: 1.0,
-    Op.MUL: 1.0,
-    Op.NEG: 0.5,
-    Op.SHIFT_LEFT: 1.0,
-}
+from zkdescent.circuits.ezkl_backend.digits import Digits
+from zkdescent.circuits.ezkl_backend.gadgets import wants
+from zkdescent.circuits.program import TABLES, Node, Op, Program
+from zkdescent.core.errors import ProverError
+
+_CELL = 0.5  # rows: a block has two columns
+_FREE = frozenset({Op.INPUT, Op.SLICE, Op.TAKE, Op.RESHAPE, Op.TRANSPOSE, Op.CONCAT})
 
 
-def rows(program: Program, fixed: FixedPoint) -> float:
-    """Estimate the rows of a program with two inner columns."""
-    return sum(_node_rows(node, program, fixed) for node in program.nodes)
+def rows(program: Program, digits: Digits) -> float:
+    """Rows of a program, infinite if something in it is too wide for the digits."""
+    try:
+        total = sum(_node_rows(node, program, digits) for node in program.nodes)
+    except ProverError:
+        return inf
+    return total + _CELL * program.nodes[program.output].size + 1
 
 
-def _node_rows(node: Node, program: Program, fixed: FixedPoint) -> float:
+def explain(program: Program, digits: Digits) -> ProverError | None:
+    """Why the digits can't hold a program; None if they can."""
+    try:
+        for node in program.nodes:
+            _node_rows(node, program, digits)
+    except ProverError as error:
+        return error
+    return None
+
+
+def _node_rows(node: Node, program: Program, digits: Digits) -> float:
+    if node.op in _FREE:
+        return 0.0
     if node.op is Op.MATMUL:
-        inner = program.nodes[node.inputs[0]].shape[1]
-        return node.size * (inner / 2 + 0.5)
+        return float(node.size * ceil(program.nodes[node.inputs[0]].shape[1] / 2))
     if node.op is Op.SUM:
-        return program.nodes[node.inputs[0]].size / 2
-    per_element = _BASE.get(node.op, 0.0) + _PER_LEG.get(node.op, 0.0) * fixed.decomposition_legs
-    return node.size * per_element
+        terms = program.nodes[node.inputs[0]].size // node.size
+        return float(node.size * ceil(terms / 2))
+    return _CELL * node.size * _cells(node, digits)
+
+
+def _cells(node: Node, digits: Digits) -> float:
+    """Cells per element."""
+    match node.op:
+        case Op.CONSTANT | Op.ADD | Op.SUB | Op.MUL | Op.SHIFT_LEFT:
+            return 1
+        case Op.NEG:
+            return 0
+        case Op.RESCALE:
+            # Each digit: looked up, then recombined by shift and sum; the rest: looked up, summed.
+            supplied = wants(node, digits).digits
+            aligned = digits.remainder_number(node.attributes[0]) == 1
+            return supplied + 2 * (supplied - 1) + 4 + aligned
+        case Op.RANGE_CHECK:
+            supplied = wants(node, digits).digits
+            return supplied + 2 * max(0, supplied - 1) + (4 if supplied else 2)
+        case Op.IS_POSITIVE:
+            return 6 if wants(node, digits).signs else 2
+        case Op.DIVIDE:
+            supplied, quotient = (
+                wants(node, digits).digits,
+                digits.signed_number(node.attributes[0]),
+            )
+            return supplied + 2 * (quotient - 1) + 7 + 2 * _check_cells(supplied > quotient)
+        case Op.SQRT:
+            supplied, root = wants(node, digits).digits, digits.signed_number(node.attributes[0])
+            return supplied + 2 * (root - 1) + 4 + 2 * _check_cells(supplied > root)
+        case _:
+            assert node.op in TABLES
+            if node.attributes[0] + 3 > digits.bits:  # arguments reach 8 * 2**bits
+                raise ProverError(
+                    f"the table of {node.label} does not fit a circuit of 2^{digits.logrows} rows",
+                    expected=f"logrows of {node.attributes[0] + 4} or more",
+                    hint="use a larger logrows",
+                )
+            return 1
+
+
+def _check_cells(two_digits: bool) -> int:
+    return 5 if two_digits else 3

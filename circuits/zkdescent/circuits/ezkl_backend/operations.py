@@ -18,7 +18,6 @@ from zkdescent.circuits.ezkl_backend.settings import (
     canonical_settings,
     refuse_unsafe_settings,
 )
-from zkdescent.circuits.fixed_point import FixedPoint
 
 # The stubs that ezkl ships declare other signatures than its functions have.
 ezkl: Any = importlib.import_module("ezkl")
@@ -39,12 +38,11 @@ def compile_circuit(
     settings: str,
     compiled: str,
     logrows: int,
-    fixed: dict[str, int],
     public_output: bool,
     assignments: int | None,
 ) -> dict[str, Any]:
     """Write settings (canonical) and the compiled circuit of an emitted graph."""
-    arguments = RunArguments(logrows, FixedPoint(**fixed), public_output).apply(ezkl.PyRunArgs())
+    arguments = RunArguments(logrows, public_output).apply(ezkl.PyRunArgs())
     ezkl.gen_settings(onnx, settings, arguments)
     path = Path(settings)
     counted = json.loads(path.read_bytes())
@@ -114,6 +112,25 @@ def prove(
         "outputs": outputs,
         "verify_seconds": time.perf_counter() - started,
     }
+
+
+def check_witnesses(
+    settings: str, compiled: str, vk: str, srs: str, witnesses: list[list[list[str]]], scratch: str
+) -> dict[str, Any]:
+    """Which inputs satisfy a circuit's constraints, without proving: the output, or None."""
+    refuse_unsafe_settings(Path(settings).read_bytes())
+    directory = Path(scratch)
+    data, witness = (directory / n for n in ("input.json", "witness.json"))
+    answers: list[list[str] | None] = []
+    for inputs in witnesses:
+        data.write_text(json.dumps({"input_data": inputs}))
+        try:
+            ezkl.gen_witness(str(data), compiled, str(witness), vk, srs)
+            satisfied = bool(ezkl.mock(str(witness), compiled))
+        except RuntimeError:
+            satisfied = False
+        answers.append(json.loads(witness.read_text())["outputs"][0] if satisfied else None)
+    return {"outputs": answers}
 
 
 def verify(

@@ -10,7 +10,8 @@ import json
 from dataclasses import dataclass
 from typing import Any
 
-from zkdescent.circuits.fixed_point import FixedPoint
+from zkdescent.circuits.ezkl_backend.codegen import REBASE_LABEL
+from zkdescent.circuits.ezkl_backend.digits import Digits
 from zkdescent.core.errors import ProverError
 
 INNER_COLUMNS = 2
@@ -21,25 +22,21 @@ RESERVED_ROWS = 16  # unusable rows of a column, rounded up
 class RunArguments:
     """The run arguments this project sets; everything else stays at ezkl's default.
 
-    Both scales equal the logistic table's bits: that is the label above which ezkl would rescale
-    by itself (`codegen`). Inputs are range-checked by a circuit of their own, not here: ezkl does
-    not check committed inputs whatever this flag says.
+    Both scales are the label above which ezkl would round by itself, which none has (`codegen`).
+    Inputs are range-checked by a circuit of their own, not here: ezkl does not check committed
+    inputs whatever this flag says. Nothing is decomposed by ezkl, so its own digits don't matter.
     """
 
     logrows: int
-    fixed: FixedPoint
     public_output: bool
 
     def apply(self, arguments: Any) -> Any:
         """Set the fields of an `ezkl.PyRunArgs`."""
-        fixed = self.fixed
-        arguments.input_scale = fixed.sigmoid_bits
-        arguments.param_scale = fixed.sigmoid_bits
+        arguments.input_scale = REBASE_LABEL
+        arguments.param_scale = REBASE_LABEL
         arguments.logrows = self.logrows
         arguments.num_inner_cols = INNER_COLUMNS
-        arguments.decomp_base = fixed.decomposition_base
-        arguments.decomp_legs = fixed.decomposition_legs
-        arguments.lookup_range = (-fixed.clamp - 1, fixed.clamp + 1)
+        arguments.lookup_range = Digits(self.logrows).lookup_range
         arguments.input_visibility = "polycommit"
         arguments.param_visibility = "fixed"
         arguments.output_visibility = "public" if self.public_output else "polycommit"
