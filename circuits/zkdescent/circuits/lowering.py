@@ -7,15 +7,25 @@ go back to the project's scale, and `placement` searches for the cheapest set.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
+from operator import attrgetter, getitem
 from typing import Any
 
-from torch import fx
+import torch
+from torch import Tensor, fx
 
 from zkdescent.circuits.fixed_point import FixedPoint
-from zkdescent.circuits.operators import HANDLERS, SHAPE_ONLY, Value, supported_operators
+from zkdescent.circuits.operators import (
+    FACTORIES,
+    HANDLERS,
+    SHAPE_ONLY,
+    Value,
+    literal,
+    supported_operators,
+    unsupported,
+)
 from zkdescent.circuits.program import Builder, Op
-from zkdescent.circuits.symbolic import Arithmetic, Symbolic, Uniform
+from zkdescent.circuits.symbolic import Arithmetic, Symbolic, Uniform, ceil_log2
 from zkdescent.core.errors import UnsupportedOperator
 
 __all__ = ["Lowering", "supported_operators"]
@@ -28,91 +38,157 @@ class Lowering:
         builder: where nodes are appended.
         fixed: the declared arithmetic.
         rescaled: names of graph nodes whose results are rounded back to `fraction_bits`.
+        arithmetic: how values are combined; another class serves to show what this one saves.
     """
 
     def __init__(
-        self, builder: Builder, fixed: FixedPoint, rescaled: frozenset[str] = frozenset()
+        self,
+        builder: Builder,
+        fixed: FixedPoint,
+        rescaled: frozenset[str] = frozenset(),
+        arithmetic: type[Arithmetic] = Arithmetic,
     ) -> None:
         self.builder = builder
         self.fixed = fixed
         self.rescaled = rescaled
-        self.arithmetic = Arithmetic(builder, fixed)
-        # ReLU and its gradient share one comparison: node of relu(z) -> node of [z > 0].
-        self.masks: dict[int, Symbolic] = {}
-        self._outputs: frozenset[str] = frozenset()
+        self.arithmetic = arithmetic(builder, fixed)
+        # What a gradient reuses of the forward pass, by the node of its result: the comparison of a
+        # ReLU, the softmax behind its logarithm.
+        self.derived: dict[int, Symbolic] = {}
+        self.finest_scale = fixed.fraction_bits  # of all outputs
+        self._outputs: dict[str, int] = {}
+        self._finest: dict[fx.Node, int] = {}
 
-    def run(self, graph: fx.GraphModule, arguments: Sequence[Symbolic]) -> list[Symbolic]:
+    def run(
+        self,
+        graph: fx.GraphModule,
+        arguments: Sequence[Symbolic],
+        scales: Sequence[int] | None = None,
+    ) -> list[Symbolic]:
         """Lower `graph` with its placeholders bound to `arguments`.
 
+        Args:
+            scales: fraction bits of each output; `fraction_bits` for all if not given.
+
         Returns:
-            The outputs, each at `fraction_bits` with coefficient 1.
+            The outputs, each at its scale with coefficient 1.
 
         Raises:
             UnsupportedOperator: an operator has no proven fixed-point meaning.
             RangeOverflow: the bit budget does not fit.
         """
         placeholders = [n for n in graph.graph.nodes if n.op == "placeholder"]
-        values: dict[fx.Node, Value] = dict(zip(placeholders, arguments, strict=True))
+        values: dict[fx.Node, Any] = dict(zip(placeholders, arguments, strict=True))
         (output,) = [n for n in graph.graph.nodes if n.op == "output"]
         results = [n for n in output.args[0] if isinstance(n, fx.Node)]
-        self._outputs = frozenset(n.name for n in results)
+        scales = scales or [self.fixed.fraction_bits] * len(results)
+        self.finest_scale = max(self.fixed.fraction_bits, *scales)
+        self._outputs = dict(zip((n.name for n in results), scales, strict=True))
         needed = _needed(results)
+        self._finest = self._finest_readers(graph)
+        _refuse_noise(graph.graph.nodes, needed)
         for node in graph.graph.nodes:
             if node.op != "placeholder" and node in needed:
-                values[node] = self._lower(node, values)
-        return [self._finished(values[n], n.name) for n in results]
+                values[node] = self._lower(graph, node, values)
+        return [
+            self._finished(self._as_value(n, values[n]), scale, n.name)
+            for n, scale in zip(results, scales, strict=True)
+        ]
 
-    def _lower(self, node: fx.Node, values: dict[fx.Node, Value]) -> Value:
+    def _lower(self, graph: fx.GraphModule, node: fx.Node, values: dict[fx.Node, Any]) -> Any:
+        """The value of one node: a tensor, a uniform constant, a known torch tensor, or several."""
+        if node.op == "get_attr":
+            return attrgetter(str(node.target))(graph)
+        arguments: Any = fx.map_arg(tuple(node.args), values.get)
+        if node.target is getitem:
+            return self._placed(node, arguments[0][arguments[1]])
+        known = [isinstance(values.get(n), Tensor) for n in node.all_input_nodes]
+        if node.target in FACTORIES or (known and all(known)):
+            evaluate: Any = node.target
+            return evaluate(*arguments, **node.kwargs)
         handler = HANDLERS.get(node.target)
         if handler is None:
-            raise UnsupportedOperator(
-                f"the operator {node.target} can't be proven",
-                got=f"{node.name} = {node.format_node()}",
-                hint="supported: " + ", ".join(supported_operators()),
-            )
-        arguments: Any = fx.map_arg(tuple(node.args), values.get)  # type: ignore[arg-type]
-        value = handler(self, node, *arguments)
-        if isinstance(value, Uniform):
+            raise unsupported(node, supported_operators())
+        arguments = fx.map_arg(tuple(node.args), lambda n: self._argument(node, n, values.get(n)))
+        return self._placed(node, handler(self, node, *arguments))
+
+    def _as_value(self, node: fx.Node, value: Any) -> Any:
+        return literal(self, node, value) if isinstance(value, Tensor) else value
+
+    def _argument(self, node: fx.Node, argument: fx.Node, value: Any) -> Any:
+        """An argument of a handler: a value, but for indices, which stay torch tensors."""
+        is_index = isinstance(value, Tensor) and not value.is_floating_point()
+        return (
+            value if is_index and node.target in _TAKES_INDICES else self._as_value(argument, value)
+        )
+
+    def _placed(self, node: fx.Node, value: Any) -> Any:
+        """The value, rounded if this is a place for it."""
+        if not isinstance(value, Symbolic):
             return value
         # Optimizer slots are outputs and are read again: round them once, where they arise.
         if node.name in self._outputs:
-            return self._finished(value, node.name)
-        if node.name in self.rescaled and value.scale > self.fixed.fraction_bits:
-            return self.arithmetic.rescale(value, self.fixed.fraction_bits, node.name)
-        return value
+            rounded = self._finished(value, self._outputs[node.name], node.name)
+        elif node.name in self.rescaled:
+            # A coefficient above one would magnify the rounding.
+            scale = self._finest[node] + max(0, ceil_log2(abs(value.coefficient)))
+            if value.scale <= scale:
+                return value
+            rounded = self.arithmetic.rescale(value, scale, node.name)
+        else:
+            return value
+        if value.node in self.derived:
+            self.derived[rounded.node] = self.derived[value.node]
+        return rounded
 
-    def _finished(self, value: Value, name: str) -> Symbolic:
+    def _finest_readers(self, graph: fx.GraphModule) -> dict[fx.Node, int]:
+        """Fraction bits to which a node may be rounded: those of the finest output it flows into.
+
+        An output is rounded itself, so what flows through it counts no further.
+        """
+        finest: dict[fx.Node, int] = {}
+        for node in reversed(graph.graph.nodes):
+            readers = [self._outputs.get(u.name, finest[u]) for u in node.users]
+            finest[node] = max(self.fixed.fraction_bits, *readers, 0)
+        return finest
+
+    def _finished(self, value: Value, scale: int, name: str) -> Symbolic:
         if isinstance(value, Uniform):
             raise UnsupportedOperator(
                 "an output of the step is a constant", got=name, hint="is a parameter unused?"
             )
-        f = self.fixed.fraction_bits
-        unit = self.arithmetic.with_unit_coefficient(value, target=f)
-        result = self.arithmetic.rescale(unit, f, name)
-        if self.builder.node(result.node).op is Op.RESCALE:
+        result = self.arithmetic.rounded(value, scale, name)
+        if self._is_bounded(result.node):
             return result
         # Nothing was rounded, so nothing bounds it yet; the next proof starts from a bounded state.
-        return Symbolic(self.builder.unary(Op.RANGE_CHECK, result.node, (), name), f)
+        capacity = scale + self.fixed.headroom_bits
+        return Symbolic(self.builder.range_check(result.node, capacity, name), scale)
 
-    def target_scale(self, node: fx.Node) -> int | None:
-        """Scale to which the result of this node is going to be rounded right away, if it is."""
-        at_once = node.name in self._outputs or node.name in self.rescaled
-        return self.fixed.fraction_bits if at_once else None
+    def _is_bounded(self, index: int) -> bool:
+        """Whether digits, checked here or when the input was admitted, hold the value."""
+        node = self.builder.node(index)
+        while node.op in _MOVES:
+            node = self.builder.node(node.inputs[0])
+        return node.op in _BOUNDED
 
-    def comparable(self, value: Symbolic, name: str) -> Symbolic:
-        """Round a value, if needed, so that a comparison's decomposition can hold it."""
-        widest = self.fixed.decomposition_bits - self.fixed.headroom_bits
-        if value.scale <= widest:
-            return value
-        return self.arithmetic.rescale(value, self.fixed.fraction_bits, name)
 
-    def sigmoid(self, value: Symbolic, name: str) -> Symbolic:
-        """Logistic function by a table over clamped arguments."""
-        bits = self.fixed.sigmoid_bits
-        x = self.arithmetic.with_unit_coefficient(value, target=bits)
-        x = self.arithmetic.rescale(x, bits, name)
-        clamped = self.builder.unary(Op.CLAMP, x.node, (self.fixed.clamp,), name)
-        return Symbolic(self.builder.unary(Op.SIGMOID, clamped, (bits,), name), bits)
+_TAKES_INDICES = frozenset(
+    {
+        torch.ops.aten.index.Tensor,
+        torch.ops.aten.index_put.default,
+        torch.ops.aten.index_select.default,
+    }
+)
+_MOVES = frozenset({Op.SLICE, Op.TAKE, Op.RESHAPE, Op.TRANSPOSE})
+_BOUNDED = frozenset({Op.INPUT, Op.RESCALE, Op.DIVIDE, Op.SQRT, Op.RANGE_CHECK})
+
+
+def _refuse_noise(nodes: Iterable[fx.Node], needed: set[fx.Node]) -> None:
+    """Noise first: dropout traces to several operators, and only one of them says what it is."""
+    for node in nodes:
+        is_noise = torch.Tag.nondeterministic_seeded in getattr(node.target, "tags", ())
+        if is_noise and node in needed:
+            raise unsupported(node, supported_operators())
 
 
 def _needed(results: Sequence[fx.Node]) -> set[fx.Node]:

@@ -17,6 +17,7 @@ from torch.fx.experimental.proxy_tensor import make_fx
 from torch.nn import functional
 from torch.overrides import TorchFunctionMode
 
+from zkdescent.circuits.user_code import raising_line
 from zkdescent.core.errors import ModelError
 
 Loss = Callable[[Tensor, Tensor], Tensor]
@@ -34,11 +35,20 @@ class StateLayout:
         names: parameter names as torch gives them, then slot names.
         shapes: their shapes, in the same order.
         parameters: how many of them are parameters.
+        scales: fraction bits of each tensor.
     """
 
     names: tuple[str, ...]
     shapes: tuple[Shape, ...]
     parameters: int
+    scales: tuple[int, ...]
+
+    @classmethod
+    def uniform(
+        cls, names: tuple[str, ...], shapes: tuple[Shape, ...], parameters: int, fraction_bits: int
+    ) -> StateLayout:
+        """A state whose tensors all have the same fraction bits."""
+        return cls(names, shapes, parameters, (fraction_bits,) * len(names))
 
     @property
     def sizes(self) -> tuple[int, ...]:
@@ -133,14 +143,31 @@ def trace_inference(module: torch.nn.Module, *, features: int) -> fx.GraphModule
 
 def _trace(function: Callable[..., Any], *arguments: Any, what: str) -> fx.GraphModule:
     # Buffers would be constants that no commitment covers.
+    # Without functionalisation, a node that was overwritten in place would stand for two values.
+    pure = torch.func.functionalize(function, remove="mutations")
     try:
-        graph = make_fx(function, tracing_mode="real")(*arguments)
+        graph = make_fx(pure, tracing_mode="real", record_stack_traces=True)(*arguments)
     except Exception as error:
         raise ModelError(
             f"torch could not trace {what}",
             got=f"{type(error).__name__}: {error}",
-            hint="the model must be pure tensor code: no data-dependent branches, no .item()",
+            path=raising_line(error),
+            hint=_remedy(str(error)),
         ) from error
     graph.graph.eliminate_dead_code()
     graph.recompile()
     return graph
+
+
+def _remedy(message: str) -> str:
+    if "mutate a captured Tensor" in message:
+        return (
+            "the model changes a buffer; layers with running statistics (BatchNorm) can't be "
+            "proven, use LayerNorm"
+        )
+    if "indices" in message or "scalar type Long" in message:
+        return (
+            "integers are not numbers of the circuit: give one-hot columns instead of indices, "
+            "one_hot @ embedding.weight instead of an embedding"
+        )
+    return "the model must be pure tensor code: no data-dependent branches or shapes, no .item()"
