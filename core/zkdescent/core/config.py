@@ -41,13 +41,20 @@ from zkdescent.core._schema import (
     DataTable,
     ModelTable,
     ProjectTable,
-    TrainTable,
     divisors_of,
+)
+from zkdescent.core._training import (
+    DECLARED_LOSSES,
+    OPTIMIZER_DEFAULTS,
+    ScheduleTable,
+    TrainTable,
 )
 from zkdescent.core.errors import ConfigError, nearest, suggestion
 from zkdescent.core.store import STORE_DIRECTORY, ArtefactStore
 
 __all__ = [
+    "DECLARED_LOSSES",
+    "OPTIMIZER_DEFAULTS",
     "PROJECT_FILE",
     "ChainTable",
     "CircuitTable",
@@ -56,6 +63,7 @@ __all__ = [
     "ModelTable",
     "Project",
     "ProjectTable",
+    "ScheduleTable",
     "TrainTable",
     "divisors_of",
     "load_callable",
@@ -72,6 +80,18 @@ _EXPECTED = {
     "circuit.steps_per_proof": "'auto', or a number of 1 or more",
     "circuit.logrows": "'auto', or a number from 9 to 26",
     "train.momentum": "a number from 0 to below 1",
+    "train.beta1": "a number from 0 to below 1",
+    "train.beta2": "a number from 0 to below 1",
+    "train.alpha": "a number from 0 to below 1",
+    "train.epsilon": "a number above 0",
+    "train.initial_accumulator": "a number of 0 or more",
+    "train.weight_decay": "a number of 0 or more",
+    "train.clip_value": "a number above 0",
+    "train.clip_norm": "a number above 0",
+    "train.schedule.step_size": "a number of 1 or more",
+    "train.schedule.gamma": "a number above 0 and below 1",
+    "train.schedule.t_max": "a number of 1 or more",
+    "train.schedule.eta_min": "a number of 0 or more",
 }
 
 
@@ -122,7 +142,7 @@ class Project:
         return load_callable(reference, self.directory, key="[data] factory")
 
     def loss_function(self) -> Callable[..., Any] | None:
-        """Import the user's own loss, or return None for a declared one ("mse", "bce")."""
+        """Import the user's own loss, or return None for a declared one, such as "mse"."""
         if ":" not in self.config.train.loss:
             return None
         return load_callable(self.config.train.loss, self.directory, key="[train] loss")

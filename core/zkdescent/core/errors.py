@@ -126,6 +126,12 @@ class RangeOverflow(ZkDescentError):
     exit_code = 2
 
 
+class CircuitTooLarge(ZkDescentError):
+    """No circuit that prover, machine and contracts can hold does what the project asks for."""
+
+    exit_code = 2
+
+
 class ArtefactError(ZkDescentError):
     """A stored artefact is missing, damaged, malformed or locked by another process."""
 

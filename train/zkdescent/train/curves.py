@@ -15,7 +15,13 @@ CURVES_PNG = "train/curves.png"
 """Name of the picture in the artefact store."""
 
 # Okabe and Ito's palette: told apart with any colour vision, and by lightness in grey.
-_FLOAT, _PROVEN, _BATCH, _INK, _MUTED = "#0072B2", "#D55E00", "#56B4E9", "#222222", "#666666"
+FLOAT_COLOUR, PROVEN_COLOUR, BATCH_COLOUR, INK, MUTED = (
+    "#0072B2",
+    "#D55E00",
+    "#56B4E9",
+    "#222222",
+    "#666666",
+)
 _LOSS_UNIT = {"mse": "mean squared error", "bce": "cross-entropy, nats"}
 _METRIC = {"accuracy": "accuracy, %", "r2": "R², share of variance explained"}
 
@@ -52,8 +58,8 @@ def plot_curves(
             _difference(axis, float_history, proven_history)
         else:
             _trajectories(axis, float_history, proven_history, panel)
-        _style(axis)
-    figure.suptitle(title or "Training", fontsize=13, fontweight="bold", color=_INK)
+        style(axis)
+    figure.suptitle(title or "Training", fontsize=13, fontweight="bold", color=INK)
     handles, labels = axes[0].get_legend_handles_labels()
     figure.legend(
         handles, labels, loc="outside lower center", ncols=len(labels), frameon=False, fontsize=9
@@ -67,14 +73,16 @@ def plot_curves(
 def _trajectories(axis: Axes, floats: History, proven: History | None, name: str) -> None:
     if name == "loss" and floats.batch_losses:
         steps = range(len(floats.batch_losses))
-        axis.plot(steps, floats.batch_losses, color=_BATCH, lw=0.8, alpha=0.6, label="mini-batch")
+        axis.plot(
+            steps, floats.batch_losses, color=BATCH_COLOUR, lw=0.8, alpha=0.6, label="mini-batch"
+        )
     for is_validation, dash, mark in ((False, "-", "o"), (True, (0, (3, 1.2)), "D")):
         part = "validation" if is_validation else "training"
         if is_validation and floats.last.validation is None:
             continue
         axis.plot(
             *_series(floats, name, validation=is_validation),
-            color=_FLOAT,
+            color=FLOAT_COLOUR,
             lw=1.6,
             ls=dash,
             label=f"float, {part}",
@@ -84,11 +92,11 @@ def _trajectories(axis: Axes, floats: History, proven: History | None, name: str
             # well they lie on the float curve, which must stay visible.
             axis.plot(
                 *_series(proven, name, validation=is_validation),
-                color=_PROVEN,
+                color=PROVEN_COLOUR,
                 ls="none",
                 marker=mark,
                 ms=6.0,
-                mfc="none" if is_validation else _PROVEN,
+                mfc="none" if is_validation else PROVEN_COLOUR,
                 mew=1.3,
                 alpha=0.85,
                 markevery=max(1, len(proven.evaluations) // 24),
@@ -110,7 +118,7 @@ def _difference(axis: Axes, floats: History, proven: History) -> None:
     steps = [p.step for _, p in pairs]
     gaps = [abs(_judged(p) - _judged(f)) for f, p in pairs]
     which = "validation" if proven.last.validation is not None else "training"
-    axis.plot(steps, gaps, color=_INK, lw=1.4, marker="o", ms=3)
+    axis.plot(steps, gaps, color=INK, lw=1.4, marker="o", ms=3)
     axis.set_title("Price of fixed point")
     axis.set_ylabel(f"|proven − float|, {which} loss", labelpad=8)
     axis.set_ylim(bottom=0)
@@ -138,16 +146,17 @@ def _mark_end(axis: Axes, history: History, name: str) -> None:
         textcoords="offset points",
         ha="right",
         fontsize=9,
-        color=_INK,
+        color=INK,
         bbox={"boxstyle": "round,pad=0.2", "fc": "white", "ec": "none", "alpha": 0.75},
     )
 
 
-def _style(axis: Axes) -> None:
-    axis.set_xlabel("update steps", color=_MUTED)
-    axis.title.set_color(_INK)
-    axis.yaxis.label.set_color(_MUTED)
-    axis.tick_params(colors=_MUTED, labelsize=9)
+def style(axis: Axes) -> None:
+    """Give an axis the look of all pictures: update steps below, quiet frame."""
+    axis.set_xlabel("update steps", color=MUTED)
+    axis.title.set_color(INK)
+    axis.yaxis.label.set_color(MUTED)
+    axis.tick_params(colors=MUTED, labelsize=9)
     axis.grid(axis="y", color="#e4e4e4", lw=0.8)
     axis.set_axisbelow(True)
     axis.margins(x=0.02)

@@ -146,8 +146,10 @@ def prepare(project: Project) -> PreparedData:
     """
     data, train = project.config.data, project.config.train
     raw = load_dataset(project)
-    if train.loss == "bce":
-        check_binary(raw)
+    if train.loss in ("bce", "hinge"):
+        check_binary(raw, train.loss)
+    if train.loss == "cross_entropy":
+        check_one_hot(raw)
     fit_part, held_back = split(raw, validation=data.validation, seed=train.seed)
     standardizer = Standardizer.fit(
         fit_part, features=data.standardize, targets=data.standardize_targets
@@ -194,15 +196,40 @@ def split(dataset: Dataset, *, validation: float, seed: int) -> tuple[Dataset, D
     return dataset.take(np.sort(order[held_back:])), dataset.take(np.sort(order[:held_back]))
 
 
-def check_binary(dataset: Dataset) -> None:
-    """Require targets for binary cross-entropy: one column of zeros and ones.
+def check_one_hot(dataset: Dataset) -> None:
+    """Require targets for cross entropy: a column per class, a one in one of them and zeros.
+
+    Raises:
+        DataError: a single column, or another row; it is named, counted from 1.
+    """
+    targets = dataset.targets
+    if targets.shape[1] < 2:
+        raise DataError(
+            "loss = 'cross_entropy' needs a target column for each class",
+            expected="2 or more columns, one-hot",
+            got=targets.shape[1],
+            hint="use loss = 'bce' for two classes in one column",
+        )
+    whole = np.isin(targets, (0.0, 1.0)).all(axis=1) & (targets.sum(axis=1) == 1.0)
+    bad = np.flatnonzero(~whole)
+    if bad.size:
+        raise DataError(
+            "loss = 'cross_entropy' needs one-hot targets",
+            expected="a single 1 and zeros",
+            got=f"{targets[bad[0]].tolist()} in row {bad[0] + 1}",
+            hint="turn class numbers into columns of zeros and ones",
+        )
+
+
+def check_binary(dataset: Dataset, loss: str = "bce") -> None:
+    """Require targets for a loss of two classes: one column of zeros and ones.
 
     Raises:
         DataError: more columns, or another value; the row (counted from 1) is named.
     """
     if dataset.targets.shape[1] != 1:
         raise DataError(
-            "loss = 'bce' needs one target column",
+            f"loss = {loss!r} needs one target column",
             expected=1,
             got=f"{dataset.targets.shape[1]}: {', '.join(dataset.target_names)}",
         )
@@ -210,7 +237,7 @@ def check_binary(dataset: Dataset) -> None:
     bad = np.flatnonzero((values != 0.0) & (values != 1.0))
     if bad.size:
         raise DataError(
-            "loss = 'bce' needs targets of 0 or 1",
+            f"loss = {loss!r} needs targets of 0 or 1",
             expected="0 or 1",
             got=f"{values[bad[0]]} in row {bad[0] + 1}, column {dataset.target_names[0]!r}",
             hint="use loss = 'mse' for a regression, or map the classes to 0 and 1",

@@ -1,4 +1,4 @@
-"""Float training with torch.optim over the same batch blocks that are proven.
+"""Float training over the same batch blocks that are proven, with torch.optim where it can.
 
 It finds out whether the hyperparameters work, in seconds, before anything is proven. The proven
 trajectory is the fixed-point one; with the same blocks in the same order the two stay close, and
@@ -22,6 +22,8 @@ from zkdescent.train.data import PreparedData
 from zkdescent.train.losses import Loss
 from zkdescent.train.metrics import Evaluation, History, evaluate
 from zkdescent.train.model import FlatParameters, flat_parameters
+from zkdescent.train.optimizers import rule_of
+from zkdescent.train.optimizers.twin import Descent
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,14 +63,16 @@ def train_float(
     order: Sequence[int],
     settings: TrainTable,
     progress: ProgressCallback | None = None,
+    fraction_bits: int | None = None,
 ) -> FloatTraining:
     """Train a copy of ``module``; the given one keeps its initial (genesis) values.
 
     Args:
         blocks: batch blocks (blocks_per_epoch, K, batch_size, d + t).
         order: indices of blocks in the order of visits; its steps are ``len(order) * K``.
-        settings: optimizer, learning rate, momentum, evaluate_every and early_stopping are used.
+        settings: the update rule, evaluate_every and early_stopping are used.
         progress: called after each step.
+        fraction_bits: of the circuit, whose epsilon is then used here as well; None: as declared.
 
     Raises:
         ConfigError: an index out of range, no blocks to visit, early stopping with nothing held
@@ -83,9 +87,7 @@ def train_float(
             hint="set [data] validation, or [train] early_stopping = 0",
         )
     module = copy.deepcopy(module).train()
-    optimizer = torch.optim.SGD(
-        module.parameters(), lr=settings.learning_rate, momentum=settings.momentum_value
-    )
+    descent = Descent(module, rule_of(settings, fraction_bits=fraction_bits))
     features = data.train.features.shape[1]
     steps_per_block, total = blocks.shape[1], len(order) * blocks.shape[1]
     evaluations = [evaluate(module, loss, data.train, data.validation, step=0)]
@@ -95,7 +97,7 @@ def train_float(
     for step in range(1, total + 1):
         block = blocks[order[(step - 1) // steps_per_block]]
         batch = torch.tensor(block[(step - 1) % steps_per_block], dtype=torch.float32)
-        batch_loss = _descend(module, loss, optimizer, batch, features)
+        batch_loss = _descend(module, loss, descent, batch, features)
         batch_losses.append(batch_loss)
         _check_finite(batch_loss, step, settings)
         if step % settings.evaluate_every == 0 or step == total:
@@ -125,14 +127,14 @@ def train_float(
 def _descend(
     module: nn.Module,
     loss: Loss,
-    optimizer: torch.optim.Optimizer,
+    descent: Descent,
     batch: Tensor,  # (batch_size, d + t)
     features: int,
 ) -> float:
-    optimizer.zero_grad(set_to_none=True)
+    module.zero_grad(set_to_none=True)
     value = loss.function(module(batch[:, :features]), batch[:, features:])
     value.backward()  # type: ignore[no-untyped-call]
-    optimizer.step()
+    descent.step()
     return float(value.detach())
 
 

@@ -15,7 +15,12 @@ from zkdescent.train.data import Dataset
 from zkdescent.train.losses import Loss, Task
 from zkdescent.train.model import tensors_of
 
-HEADLINE: dict[Task, str] = {"binary": "accuracy", "regression": "r2", "custom": "loss"}
+HEADLINE: dict[Task, str] = {
+    "binary": "accuracy",
+    "multiclass": "accuracy",
+    "regression": "r2",
+    "custom": "loss",
+}
 """The metric that a summary shows, by task."""
 
 
@@ -81,6 +86,9 @@ def metrics_of(output: Tensor, target: Tensor, task: Task) -> dict[str, float]:
     if task == "binary":
         # A logit of 0 is a probability of 1/2: counted as class 0.
         return {"accuracy": float(((output > 0) == (target > 0.5)).double().mean())}
+    if task == "multiclass":
+        hit = output.argmax(dim=1) == target.argmax(dim=1)
+        return {"accuracy": float(hit.double().mean())}
     if task == "regression":
         residual = ((output - target) ** 2).sum(dim=0)
         spread = ((target - target.mean(dim=0)) ** 2).sum(dim=0)

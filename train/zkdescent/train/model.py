@@ -67,9 +67,9 @@ def build_model(project: Project, data: Dataset, loss: Loss) -> nn.Module:
 def check_model(module: nn.Module, data: Dataset, loss: Loss, *, batch_size: int) -> None:
     """Run one batch and refuse a module whose update step has no proof.
 
-    Required: parameters, all trainable; output (n, t) for mse, (n, 1) for bce, whatever a custom
-    loss takes; finite values; the same output when run again (no dropout); no buffer that changes
-    (no running statistics); a gradient for every parameter.
+    Required: parameters, all trainable; no layer of noise, running statistics or integer indices;
+    output (n, t) for mse, (n, 1) for bce, whatever a custom loss takes; finite values; the same
+    output when run again; no buffer that changes; a gradient for every parameter.
 
     Raises:
         ModelError: one of these does not hold; the message names it.
@@ -88,6 +88,7 @@ def check_model(module: nn.Module, data: Dataset, loss: Loss, *, batch_size: int
             got=frozen,
             hint="make a fixed tensor a buffer: self.register_buffer(name, tensor)",
         )
+    _check_layers(module)
     # On a copy: running statistics or counters of the user's module stay untouched.
     probe = copy.deepcopy(module)
     x, y = tensors_of(data.take(np.resize(np.arange(len(data)), batch_size)))
@@ -105,9 +106,52 @@ def check_model(module: nn.Module, data: Dataset, loss: Loss, *, batch_size: int
         raise ModelError(
             "the model gives two outputs for one input",
             expected="a deterministic model",
-            hint="dropout and other noise cannot be proven; remove them",
+            hint="noise cannot be proven; remove it from forward()",
         )
     _check_gradient(probe, output, y, loss)
+
+
+# Layers by base class: why no update step with them can be proven, and what to use instead.
+_REFUSED: tuple[tuple[type[nn.Module], str, str], ...] = (
+    (
+        nn.modules.dropout._DropoutNd,
+        "dropout gives two outputs for one input, and no proof shows that they are random",
+        "remove the layer (or set p=0); to regularise, use [train] weight_decay",
+    ),
+    (
+        nn.modules.batchnorm._BatchNorm,
+        "BatchNorm keeps state outside its parameters",
+        "use nn.LayerNorm",
+    ),
+    (
+        nn.Embedding,
+        "an embedding reads rows by integer index, and data columns are fixed-point numbers",
+        "give one-hot columns, and nn.Linear(classes, size, bias=False) in place of the embedding",
+    ),
+    (
+        nn.EmbeddingBag,
+        "an embedding reads rows by integer index, and data columns are fixed-point numbers",
+        "give columns of counts, and nn.Linear(classes, size, bias=False) in place of the bag",
+    ),
+    (
+        nn.modules.pooling._MaxPoolNd,
+        "max pooling cannot be proven",
+        "use nn.AvgPool2d, or a stride in the convolution",
+    ),
+)
+
+
+def _check_layers(module: nn.Module) -> None:
+    for name, layer in module.named_modules():
+        if getattr(layer, "p", None) == 0:  # dropout that drops nothing
+            continue
+        for kind, reason, remedy in _REFUSED:
+            if isinstance(layer, kind):
+                raise ModelError(
+                    f"the layer {name or 'itself'} cannot be proven: {reason}",
+                    got=f"{name}: {layer}" if name else str(layer),
+                    hint=remedy,
+                )
 
 
 def tensors_of(data: Dataset) -> tuple[Tensor, Tensor]:
@@ -183,7 +227,8 @@ def _forward(module: nn.Module, x: Tensor) -> Tensor:
 
 
 def _check_output(output: Tensor, y: Tensor, loss: Loss) -> None:
-    fits = {"regression": tuple(y.shape), "binary": (len(y), 1)}.get(loss.task)
+    shapes = {"regression": tuple(y.shape), "multiclass": tuple(y.shape), "binary": (len(y), 1)}
+    fits = shapes.get(loss.task)
     if fits is not None and tuple(output.shape) != fits:
         what = "one logit per row" if loss.task == "binary" else "one output per target column"
         raise ModelError(
