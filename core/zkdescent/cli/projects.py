@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from zkdescent.cli.context import AsJson, Verbose, choose_output
-from zkdescent.cli.output import pairs, table
+from zkdescent.cli.output import table
 from zkdescent.cli.stages import run_tables
 
 
@@ -65,32 +65,20 @@ def demo(
 
 def bench(
     out: Annotated[Path | None, typer.Option(help="Also write plots and JSON here.")] = None,
-    quick: Annotated[bool, typer.Option("--quick", help="The linear step only.")] = False,
+    quick: Annotated[
+        bool, typer.Option("--quick", help="The linear step only, one proof each.")
+    ] = False,
     as_json: AsJson = False,
     verbose: Verbose = False,
 ) -> None:
     """Measure proving against ezkl as its documentation runs it, in one run, and print ratios."""
     output = choose_output(as_json, verbose)
+    from zkdescent.cli.benchmark_tables import benchmark_tables
     from zkdescent.pipeline.benchmark import run_benchmark
 
     with output.reporter() as report:
         result = run_benchmark(report, quick=quick, out=out)
-    columns = ("case", "seconds per step", "gas per step", "key MB", "peak MB", "proof bytes")
-    rows = [
-        (
-            f"{m.case}, {m.system}",
-            m.seconds_per_step,
-            m.gas_per_step,
-            m.key_mb,
-            m.peak_memory_mb,
-            m.proof_bytes,
-        )
-        for m in result.measurements
-    ]
-    ratios = [(f"{r.case}: {r.what}", f"{r.ratio:.1f}x") for r in result.ratios]
-    output.result(
-        result.to_json(), table("Measured", columns, rows), pairs("Peer / zkdescent", ratios)
-    )
+    output.result(result.to_json(), *benchmark_tables(result))
 
 
 COMMANDS = (init, doctor, demo, bench)

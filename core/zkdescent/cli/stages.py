@@ -4,15 +4,23 @@ from __future__ import annotations
 
 from enum import StrEnum
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 import typer
 
 from zkdescent.cli.context import AsJson, Directory, Verbose, choose_output
 from zkdescent.cli.output import Output, pairs, short, table
+from zkdescent.cli.sizing_tables import choice_tables, explanation_tables
 from zkdescent.core.config import load_project
 
 HERE = Path()
+
+
+Objective = Literal["seconds", "gas", "memory"]
+ObjectiveOption = Annotated[
+    Objective | None,
+    typer.Option("--objective", help="Choose sizes for this, over the whole run."),
+]
 
 
 class Engine(StrEnum):
@@ -43,17 +51,37 @@ def train(directory: Directory = HERE, as_json: AsJson = False, verbose: Verbose
         "loss": part.loss,
         "curves": project.store_directory / CURVES,
     }
-    output.result(payload, pairs("Float training", list(payload.items())))
+    tables = (pairs("Float training", list(payload.items())), *_fidelity_tables(result.fidelity))
+    output.result(payload | {"fidelity": result.fidelity.brief()}, *tables)
 
 
-def compile(directory: Directory = HERE, as_json: AsJson = False, verbose: Verbose = False) -> None:
+def _fidelity_tables(fidelity: Any) -> list[Any]:
+    """The fidelity report in short, and a line for each finding."""
+    notes = [f"{f.kind}: {f.message}; {f.hint}" for f in fidelity.findings]
+    return [pairs("Fixed point against float", fidelity.summary()), *notes]
+
+
+def compile(
+    directory: Directory = HERE,
+    objective: ObjectiveOption = None,
+    explain: Annotated[
+        bool, typer.Option("--explain", help="Print the choice of sizes, and what was refused.")
+    ] = False,
+    as_json: AsJson = False,
+    verbose: Verbose = False,
+) -> None:
     """Trace the update step, build the circuits and keys, commit to genesis and data."""
     output = choose_output(as_json, verbose)
     from zkdescent.pipeline.building import compile_project
+    from zkdescent.pipeline.estimating import blueprint_to_compile, estimate
+    from zkdescent.pipeline.training import store_fidelity
 
     project = load_project(directory)
     with output.reporter() as report:
-        manifest = compile_project(project, report)
+        blueprint = blueprint_to_compile(project, objective)
+        explained = estimate(blueprint) if explain else None
+        fidelity = store_fidelity(blueprint, report)
+        manifest = compile_project(project, report, blueprint=blueprint)
     circuits = [manifest.circuits.step, manifest.circuits.range, manifest.circuits.inference]
     payload = {
         "steps_per_proof": manifest.circuits.step.steps_per_proof,
@@ -70,7 +98,12 @@ def compile(directory: Directory = HERE, as_json: AsJson = False, verbose: Verbo
             }
             for c in circuits
         },
+        "fidelity": fidelity.brief(),
     }
+    reasons: list[Any] = []
+    if explained is not None:
+        payload["estimate"] = explained.to_json()
+        reasons = [*choice_tables(explained), *explanation_tables(explained)]
     rows = [
         (c.role, c.logrows, c.proof_length, c.public_values, short(c.vk_sha256), c.srs)
         for c in circuits
@@ -83,7 +116,23 @@ def compile(directory: Directory = HERE, as_json: AsJson = False, verbose: Verbo
         ("dataset root", short(manifest.dataset.root)),
         ("genesis", short(manifest.genesis)),
     ]
-    output.result(payload, table("Circuits", columns, rows), pairs("Statement", summary))
+    tables = (table("Circuits", columns, rows), pairs("Statement", summary))
+    output.result(payload, *reasons, *tables, *_fidelity_tables(fidelity))
+
+
+def estimate(
+    directory: Directory = HERE,
+    objective: ObjectiveOption = None,
+    as_json: AsJson = False,
+    verbose: Verbose = False,
+) -> None:
+    """Say what a run will cost, before any setup: rows, seconds, memory, keys, gas."""
+    output = choose_output(as_json, verbose)
+    from zkdescent.pipeline.estimating import estimate_project
+
+    project = load_project(directory)
+    result = estimate_project(project, objective=objective)
+    output.result(result.to_json(), *choice_tables(result), *explanation_tables(result))
 
 
 def prove(directory: Directory = HERE, as_json: AsJson = False, verbose: Verbose = False) -> None:
@@ -282,4 +331,4 @@ def infer(
     )
 
 
-COMMANDS = (train, compile, prove, verify, deploy, submit, run, infer)
+COMMANDS = (train, estimate, compile, prove, verify, deploy, submit, run, infer)

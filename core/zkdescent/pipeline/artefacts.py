@@ -10,6 +10,8 @@ MEASUREMENTS = "proofs/measurements.json"
 METRICS = "train/metrics.json"
 CURVES = "train/curves.png"
 MODEL = "train/model.onnx"
+FIDELITY = "train/fidelity.json"
+FIDELITY_PICTURE = "train/fidelity.png"
 GAS = "chain/gas.json"
 
 

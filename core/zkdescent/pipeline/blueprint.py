@@ -16,22 +16,19 @@ from zkdescent.circuits.assemble import BatchShape
 from zkdescent.circuits.backends import make_backend
 from zkdescent.circuits.bounds import check_step, magnitude_bounds
 from zkdescent.circuits.executor import execute
-from zkdescent.circuits.fixed_point import (
-    FixedPoint,
-    IntegerArray,
-    dequantize,
-    quantize,
-    range_arithmetic,
-)
+from zkdescent.circuits.fixed_point import FixedPoint, IntegerArray, dequantize, quantize
 from zkdescent.circuits.program import Program
 from zkdescent.circuits.proof_system import CircuitRequest, ProofSystem
 from zkdescent.circuits.trace import StateLayout, trace_inference, trace_step
-from zkdescent.core.config import Project, divisors_of
+from zkdescent.circuits.tuner import Objective, Tuning
+from zkdescent.circuits.tuner.programs import CircuitPrograms
+from zkdescent.core.config import Project
+from zkdescent.pipeline.sizing import size_circuits
 from zkdescent.train.blocks import batch_blocks
 from zkdescent.train.data import PreparedData, prepare
 from zkdescent.train.losses import Loss, load_loss
-from zkdescent.train.model import build_model, flat_parameters
-from zkdescent.train.optimizers import Optimizer, optimizer_of
+from zkdescent.train.model import build_model
+from zkdescent.train.optimizers import FlatState, UpdateRule, described, rule_of
 
 if TYPE_CHECKING:
     import torch
@@ -46,22 +43,23 @@ class Blueprint:
 
     Attributes:
         layout: how parameters and slots lie in the flat state.
-        fixed: the arithmetic of step and inference circuits.
-        steps_per_proof: K, mini-batches per block proof; `most_steps` would fit.
-        rescaled: graph nodes of one step whose results are rounded.
+        fixed: the arithmetic of all circuits.
+        programs: the same circuits at other sizes.
+        tuning: the chosen size and steps per proof, and what else was looked at.
     """
 
     project: Project
     backend: ProofSystem
     data: PreparedData
     loss: Loss
-    optimizer: Optimizer
+    rule: UpdateRule
+    slots: FlatState
     module: torch.nn.Module
     layout: StateLayout
     batch: BatchShape
     fixed: FixedPoint
-    steps_per_proof: int
-    most_steps: int
+    programs: CircuitPrograms
+    tuning: Tuning
     step: Program
     inference: Program
     range: Program
@@ -72,16 +70,30 @@ class Blueprint:
         return self.project.config.train.steps // self.steps_per_proof
 
     @property
+    def size(self) -> int:
+        """log2 of the circuits' rows."""
+        return self.tuning.choice.size
+
+    @property
+    def steps_per_proof(self) -> int:
+        """K, mini-batches per block proof."""
+        return self.tuning.choice.steps_per_proof
+
+    @property
     def advice(self) -> str | None:
-        """What would make proving markedly cheaper, if anything."""
-        steps, most = self.project.config.train.steps, self.most_steps
-        if self.project.config.circuit.steps_per_proof != "auto" or 2 * self.steps_per_proof > most:
+        """Another number of steps that would make proving markedly cheaper, if there is one."""
+        choice, better = self.tuning.choice, self.tuning.better
+        if better is None:
             return None
-        better = -(-steps // most) * most
+        gain = (
+            f"{better.gas / 1e6:.1f} million gas instead of {choice.gas / 1e6:.1f}"
+            if self.tuning.objective == "gas"
+            else f"about {better.seconds:,.0f} s instead of {choice.seconds:,.0f}"
+        )
         return (
-            f"{self.steps_per_proof} of {most} possible steps share a proof, because steps = "
-            f"{steps} has no larger divisor that fits; steps = {better} would need "
-            f"{better // most} proofs instead of {self.total_proofs}"
+            f"{choice.steps_per_proof} steps share a proof, because it must divide steps = "
+            f"{choice.steps}; steps = {better.steps} would need {better.block_proofs} proofs of "
+            f"{better.steps_per_proof} steps instead of {choice.block_proofs}, and {gain}"
         )
 
     @cached_property
@@ -104,11 +116,15 @@ class Blueprint:
 
     @cached_property
     def genesis(self) -> IntegerArray:
-        """Initial state: the factory's parameters under the seed, optimizer slots zero."""
-        vector = flat_parameters(self.module).vector
-        state = np.zeros(self.layout.size)
-        state[: len(vector)] = vector
-        return quantize(state, self.fixed.fraction_bits, what="the initial parameters")
+        """Initial state: the factory's parameters under the seed, slots as the rule begins."""
+        initial = [*self.module.parameters(), *self.slots.initial]
+        parts = [
+            quantize(tensor.detach().double().reshape(-1).numpy(), bits, what=f"the initial {name}")
+            for name, tensor, bits in zip(
+                self.layout.names, initial, self.layout.scales, strict=True
+            )
+        ]
+        return np.concatenate(parts)
 
     def advance(self, state: IntegerArray, block: int) -> IntegerArray:
         """Run K update steps in the reference executor."""
@@ -131,16 +147,18 @@ class Blueprint:
             RangeOverflow: a value could wrap around the field, or the data does not pass the
                 range circuit.
         """
-        bound = range_arithmetic(self.fixed)
-        state = self.fixed.decomposition_bound
-        check_step(self.step, state=state, batch=bound.decomposition_bound, fixed=self.fixed)
+        gadget = self.backend.gadget_bound(self.size)
+        state = gadget(assemble.state_capacity(self.layout, self.fixed))
+        batch = gadget(self.fixed.data_capacity)
+        check_step(self.step, state=state, batch=batch, gadget=gadget)
         inputs = {assemble.STATE: state, assemble.ROW: PUBLIC_VALUE_BOUND}
-        magnitude_bounds(self.inference, inputs, self.fixed)
-        self._check_range(bound)
+        magnitude_bounds(self.inference, inputs, gadget)
+        magnitude_bounds(self.range, {}, gadget)
+        self._check_range()
         outputs = self.inference.nodes[self.inference.output].size - self.batch.features
         return [
             CircuitRequest("step", self.step, self.fixed, steps_per_proof=self.steps_per_proof),
-            CircuitRequest("range", self.range, bound),
+            CircuitRequest("range", self.range, self.fixed),
             CircuitRequest(
                 "inference",
                 self.inference,
@@ -151,11 +169,11 @@ class Blueprint:
             ),
         ]
 
-    def _check_range(self, bound: FixedPoint) -> None:
+    def _check_range(self) -> None:
         """Every block must pass the range circuit, or no proof of it can be made."""
         for block in self.fixed_blocks:
             inputs = {assemble.STATE: self.genesis, assemble.BATCH: block}
-            execute(self.range, inputs, bound)
+            execute(self.range, inputs, self.fixed)
 
     def hyperparameters(self) -> dict[str, Any]:
         """What the task commits to besides circuits and data."""
@@ -163,9 +181,7 @@ class Blueprint:
         return {
             "model": self.project.config.model.model_dump(mode="json"),
             "loss": train.loss,
-            "optimizer": train.optimizer,
-            "learning_rate": train.learning_rate,
-            "momentum": train.momentum_value,
+            **described(self.rule, train),
             "batch_size": train.batch_size,
             "steps": train.steps,
             "steps_per_proof": self.steps_per_proof,
@@ -176,114 +192,76 @@ class Blueprint:
                 name: list(shape)
                 for name, shape in zip(self.layout.names, self.layout.shapes, strict=True)
             },
+            "state_fraction_bits": list(self.layout.scales),
         }
 
 
-def make_blueprint(project: Project) -> Blueprint:
+def make_blueprint(project: Project, *, objective: Objective | None = None) -> Blueprint:
     """Load data and model, trace one step, choose arithmetic and steps per proof, lower.
+
+    Args:
+        objective: what the sizes are chosen for; as remembered or declared if not given.
 
     Raises:
         ConfigError, DataError, ModelError, UnsupportedOperator, RangeOverflow: what the user's
             files need to change.
+        CircuitTooLarge: no circuit holds the job on this machine.
     """
     config = project.config
     backend = make_backend(config.circuit.backend)
     data = prepare(project)
     loss = load_loss(project)
     module = build_model(project, data.train, loss)
-    optimizer = optimizer_of(config.train)
+    rule = rule_of(config.train, fraction_bits=config.circuit.fraction_bits)
+    slots = rule.flat({name: p.detach() for name, p in module.named_parameters()})
     d, t = data.train.features.shape[1], data.train.targets.shape[1]
     batch = BatchShape(config.train.batch_size, d, t)
-    layout, step_graph = _trace(module, loss, optimizer, batch, config.train.learning_rate)
+    layout, step_graph = _trace(module, loss, slots, batch, config.circuit.fraction_bits)
     inference_graph = trace_inference(module, features=d)
 
-    def place(fixed: FixedPoint) -> tuple[float, FixedPoint, frozenset[str]]:
-        def cost(program: Program) -> float:
-            return backend.cost(program, fixed)
-
-        rescaled = assemble.place_step_rescales(step_graph, layout, batch, fixed, cost)
-        program = assemble.step_program(
-            step_graph, layout, batch, steps=1, fixed=fixed, rescaled=rescaled
-        )
-        return cost(program), fixed, rescaled
-
-    offers = [place(f) for f in backend.decompositions(config.circuit.fraction_bits)]
-    per_step, fixed, rescaled = min(offers, key=lambda offer: offer[0])
-    most = backend.max_steps(per_step)
-    steps = _steps_per_proof(project, most, len(data.train))
-    rescaled_inference = assemble.place_inference_rescales(
-        inference_graph, layout, d, fixed, lambda p: backend.cost(p, fixed)
-    )
+    circuit = config.circuit
+    fixed = FixedPoint(fraction_bits=circuit.fraction_bits, headroom_bits=circuit.headroom_bits)
+    programs = CircuitPrograms(backend, step_graph, inference_graph, layout, batch, fixed)
+    tuning = size_circuits(project, programs, len(data.train), objective)
+    size, steps = tuning.choice.size, tuning.choice.steps_per_proof
     return Blueprint(
         project=project,
         backend=backend,
         data=data,
         loss=loss,
-        optimizer=optimizer,
+        rule=rule,
+        slots=slots,
         module=module,
         layout=layout,
         batch=batch,
         fixed=fixed,
-        steps_per_proof=steps,
-        most_steps=most,
-        step=assemble.step_program(
-            step_graph, layout, batch, steps=steps, fixed=fixed, rescaled=rescaled
-        ),
-        inference=assemble.inference_program(
-            inference_graph, layout, features=d, fixed=fixed, rescaled=rescaled_inference
-        ),
-        range=assemble.range_program(layout, batch, steps=steps),
+        programs=programs,
+        tuning=tuning,
+        step=programs.step(size, steps),
+        inference=programs.inference(size),
+        range=programs.range(size, steps),
     )
 
 
 def _trace(
-    module: torch.nn.Module,
-    loss: Loss,
-    optimizer: Optimizer,
-    batch: BatchShape,
-    learning_rate: float,
+    module: torch.nn.Module, loss: Loss, slots: FlatState, batch: BatchShape, fraction_bits: int
 ) -> tuple[StateLayout, Any]:
-    named = {name: p.detach() for name, p in module.named_parameters()}
-    slots = optimizer.init(named)
-    flat_slots = [slots[s][name] for s in optimizer.slot_names for name in named]
-
-    def update(params: Any, gradients: Any, state: Any) -> Any:
-        """Adapt the optimizer's dictionaries to flat lists in state order."""
-        n = len(named)
-        grouped = {
-            s: dict(zip(named, state[i * n : (i + 1) * n], strict=True))
-            for i, s in enumerate(optimizer.slot_names)
-        }
-        new_params, new_slots = optimizer.update(
-            dict(zip(named, params, strict=True)),
-            dict(zip(named, gradients, strict=True)),
-            grouped,
-            learning_rate,
-        )
-        return (
-            [new_params[name] for name in named],
-            [new_slots[s][name] for s in optimizer.slot_names for name in named],
-        )
-
+    """Trace one update step; the layout says how many bits each tensor of the state has."""
     graph = trace_step(
         module,
         loss.function,
-        update,
-        flat_slots,
+        slots.update,
+        slots.initial,
         batch_size=batch.batch_size,
         features=batch.features,
         targets=batch.targets,
     )
-    names = [*named, *(f"{s}.{name}" for s in optimizer.slot_names for name in named)]
-    shapes = [tuple(p.shape) for p in [*named.values(), *flat_slots]]
-    return StateLayout(tuple(names), tuple(shapes), len(named)), graph
-
-
-def _steps_per_proof(project: Project, most: int, rows: int) -> int:
-    """K: as asked, or the largest divisor of `steps` that fits a proof and the data."""
-    train, wanted = project.config.train, project.config.circuit.steps_per_proof
-    if wanted != "auto":
-        return wanted
-    # A block larger than the data would hold rows twice in every epoch.
-    fits = max(1, min(most, rows // train.batch_size))
-    return max(k for k in divisors_of(train.steps) if k <= fits)
+    shapes = [tuple(t.shape) for t in [*module.parameters(), *slots.initial]]
+    count = len(slots.parameters)
+    layout = StateLayout(
+        names=(*slots.parameters, *slots.names),
+        shapes=tuple(shapes),
+        parameters=count,
+        scales=((fraction_bits,) * count + slots.bits(fraction_bits)),
+    )
+    return layout, graph

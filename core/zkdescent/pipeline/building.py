@@ -13,7 +13,6 @@ from pathlib import Path
 
 import numpy as np
 
-from zkdescent.circuits.ezkl_backend.codegen import emit_onnx
 from zkdescent.circuits.fixed_point import IntegerArray
 from zkdescent.circuits.proof_system import CircuitRequest
 from zkdescent.core.config import Project
@@ -45,8 +44,7 @@ def compile_project(
     blueprint = blueprint or make_blueprint(project)
     store = project.open_store()
     requests = blueprint.requests()
-    size = project.config.circuit.logrows
-    chosen = blueprint.backend.choose_size(requests) if size == "auto" else size
+    chosen = blueprint.size
     if blueprint.advice is not None:
         report.note(blueprint.advice)
     report.start("compile", len(requests))
@@ -145,7 +143,7 @@ def _key(blueprint: Blueprint, request: CircuitRequest, size: int) -> str:
     """Digest of all that decides a circuit and its keys."""
     described = {
         "backend": blueprint.backend.fingerprint(size),
-        "program": hashlib.sha256(emit_onnx(request.program, request.fixed)).hexdigest(),
+        "program": hashlib.sha256(blueprint.backend.identify(request, size)).hexdigest(),
         "arithmetic": request.fixed.to_json(),
         "size": size,
         "role": request.role,

@@ -22,7 +22,7 @@ from zkdescent.pipeline.proving import load_trajectory
 from zkdescent.pipeline.reporting import Reporter
 from zkdescent.train.data import Standardizer
 from zkdescent.train.rows import load_rows
-from zkdescent.verifier.twins.commitment import split_proof
+from zkdescent.verifier.twins.commitment import InferenceSlot, read_slot
 
 if TYPE_CHECKING:
     from zkdescent.verifier import RunPlan
@@ -123,7 +123,7 @@ def _prove_row(
     proof = make_backend(circuit.backend).prove(
         circuit, store.path_of, [np.array([context], dtype=object), final, integers]
     )
-    weights = split_proof(proof.proof, 2)[1]
+    weights = read_slot(proof.proof, InferenceSlot.STATE)
     if weights != manifest.final:
         raise ProverError(
             "the inference was not made with the proven weights",

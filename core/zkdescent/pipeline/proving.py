@@ -22,12 +22,11 @@ from zkdescent.pipeline.blueprint import Blueprint, make_blueprint
 from zkdescent.pipeline.building import check_compiled
 from zkdescent.pipeline.planning import plan_project
 from zkdescent.pipeline.reporting import Reporter
-from zkdescent.verifier.twins.commitment import check_context, split_proof
+from zkdescent.verifier.twins.commitment import StepSlot, check_context, read_slot, split_proof
+from zkdescent.verifier.twins.specs import COMMITTED_SLOTS
 
 if TYPE_CHECKING:
     from zkdescent.verifier import Chain
-
-_SLOTS = {"step": 4, "range": 3, "inference": 2}
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,7 +93,7 @@ def prove_project(
             ],
             output=states[index + 1],
         )
-        head = split_proof(record.proof, 4)[3]
+        head = read_slot(record.proof, StepSlot.STATE_OUT)
         report.advance("block proofs", index + 1)
     # A proof beyond the last would be of another, longer run.
     extra = plan.task.total_proofs
@@ -196,14 +195,14 @@ class _Prover:
             return None
         if (record.circuit, record.index, record.context) != (circuit.vk_sha256, index, context):
             return None
-        slots = split_proof(record.proof, _SLOTS[circuit.role])
+        slots = split_proof(record.proof, COMMITTED_SLOTS[circuit.role])
         same = all(want in (None, got) for want, got in zip(expected, slots, strict=False))
         return record if same else None
 
     def _check_slots(
         self, circuit: CircuitRecord, record: ProofRecord, expected: tuple[bytes | None, ...]
     ) -> None:
-        slots = split_proof(record.proof, _SLOTS[circuit.role])
+        slots = split_proof(record.proof, COMMITTED_SLOTS[circuit.role])
         for position, (want, got) in enumerate(zip(expected, slots, strict=False)):
             if want is None:
                 check_context(circuit.opening, record.context, got)

@@ -9,12 +9,14 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from zkdescent.core.config import Project
-from zkdescent.pipeline.artefacts import CURVES, METRICS, MODEL
+from zkdescent.pipeline.artefacts import CURVES, FIDELITY, FIDELITY_PICTURE, METRICS, MODEL
 from zkdescent.pipeline.blueprint import Blueprint, make_blueprint
+from zkdescent.pipeline.fidelity import FidelityReport, measure_fidelity
 from zkdescent.pipeline.proving import load_trajectory
 from zkdescent.pipeline.reporting import Reporter
 from zkdescent.train.curves import plot_curves
 from zkdescent.train.export import export_onnx
+from zkdescent.train.fidelity_plot import FidelityCurves, plot_fidelity
 from zkdescent.train.loop import FloatTraining, Progress, train_float
 from zkdescent.train.metrics import HEADLINE, Evaluation, History, evaluate
 from zkdescent.train.model import with_parameters
@@ -22,12 +24,16 @@ from zkdescent.train.model import with_parameters
 
 @dataclass(frozen=True, slots=True)
 class TrainingResult:
-    """Float training: its trajectory, the best step, and what the headline metric is called."""
+    """Float training: its trajectory, the best step, and what the headline metric is called.
+
+    `fidelity` says how closely fixed point will follow it.
+    """
 
     history: History
     best_step: int
     stopped_early: bool
     headline: str
+    fidelity: FidelityReport
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,7 +52,7 @@ class Fidelity:
 def train_project(
     project: Project, report: Reporter, *, blueprint: Blueprint | None = None
 ) -> TrainingResult:
-    """Train in float, store curves, metrics and the inference graph as ONNX.
+    """Train in float, store curves, metrics, the inference graph as ONNX, and the fidelity report.
 
     The order of blocks is 0, 1, 2, ... here: the real one is known once the run is planned.
     """
@@ -60,7 +66,36 @@ def train_project(
     trained = with_parameters(blueprint.module, result.final.vector)
     store.write_bytes(MODEL, export_onnx(trained, blueprint.data.train.features[:8]))
     headline = HEADLINE[blueprint.loss.task]
-    return TrainingResult(result.history, result.best_step, result.stopped_early, headline)
+    return TrainingResult(
+        history=result.history,
+        best_step=result.best_step,
+        stopped_early=result.stopped_early,
+        headline=headline,
+        fidelity=store_fidelity(blueprint, report),
+    )
+
+
+def store_fidelity(blueprint: Blueprint, report: Reporter) -> FidelityReport:
+    """Measure how closely fixed point follows float, and store the figures and the picture."""
+    found = measure_fidelity(blueprint, report)
+    project = blueprint.project
+    store = project.open_store()
+    store.write_json(FIDELITY, found)
+    curves = FidelityCurves(
+        title=f"{project.config.project.name}: fixed point against float",
+        fraction_bits=found.fraction_bits,
+        metric=f"{found.headline}, {found.part}",
+        steps=[e.step for e in found.trajectory],
+        float_loss=[e.float_loss for e in found.trajectory],
+        fixed_loss=[e.fixed_loss for e in found.trajectory],
+        max_difference=[e.max_difference for e in found.trajectory],
+        mean_difference=[e.mean_difference for e in found.trajectory],
+        trial_bits=[t.fraction_bits for t in found.trials],
+        trial_gaps=[found.gap(t.metric) for t in found.trials],
+        tolerance=found.tolerance,
+    )
+    store.write_bytes(FIDELITY_PICTURE, plot_fidelity(curves))
+    return found
 
 
 def compare_trajectories(
@@ -107,6 +142,7 @@ def _train(blueprint: Blueprint, order: list[int], report: Reporter) -> FloatTra
         blocks=blueprint.blocks,
         order=order,
         settings=settings,
+        fraction_bits=blueprint.fixed.fraction_bits,
         progress=progress,
     )
 

@@ -1,0 +1,19 @@
+"""Cost models by backend name."""
+
+from __future__ import annotations
+
+from zkdescent.circuits.tuner.costs import CostModel
+from zkdescent.core.errors import ConfigError
+
+
+def cost_model(backend: str) -> CostModel:
+    """The cost model of a prover.
+
+    Raises:
+        ConfigError: there is none of that name.
+    """
+    if backend == "ezkl":
+        from zkdescent.circuits.ezkl_backend.model import EzklModel
+
+        return EzklModel()
+    raise ConfigError("no cost model of this backend", expected="'ezkl'", got=backend)
