@@ -31,7 +31,7 @@ help:
 	@echo "make dev               virtual environment in $(VENV), exact versions"
 	@echo "make demo              the main job from nothing, in demo/"
 	@echo "make test              forge tests (if Node.js is here), then pytest"
-	@echo "make test-slow         the tests that take minutes and are not part of make test"
+	@echo "make test-slow         tens of minutes more: every optimizer and example model proven"
 	@echo "make lint              ruff and mypy"
 	@echo "make bench             measure against ezkl as its documentation runs it"
 	@echo "make build-contracts   compile contracts/src into the artefacts that the package ships"
@@ -73,7 +73,7 @@ test-python: dev
 		echo "make: there is no anvil here: the tests marked chain do NOT run, everything else does";; esac
 	$(BIN)/python -m pytest -m "$(MARKS)"
 
-# Minutes more: the benchmark's own run.
+# Tens of minutes more: every optimizer and every example model proven, the benchmark's own run.
 test-slow: dev
 	$(BIN)/python -m pytest -m "slow and not realdata"
 
