@@ -67,7 +67,7 @@ def test_a_second_leaf_of_one_index(synthetic: ModuleType) -> None:
     refuse(synthetic, world, world.manifest(dataset=dataset, task=task))
 
 
-@pytest.mark.parametrize("slot", [0, 1, 2, 3])
+@pytest.mark.parametrize("slot", [0, 1, 2, 4])
 def test_the_point_at_infinity_in_a_proof(synthetic: ModuleType, slot: int) -> None:
     world = synthetic.World()
     world.set_slot("step", 2, slot, bytes(64))

@@ -18,7 +18,6 @@ from zkdescent.circuits.lowering import Lowering
 from zkdescent.circuits.program import Program
 from zkdescent.circuits.trace import StateLayout, trace_inference, trace_step
 from zkdescent.train.losses import declared_loss
-from zkdescent.train.optimizers import make_optimizer
 
 
 @dataclass(frozen=True)
@@ -54,10 +53,12 @@ class Traced:
         )
 
     def products(self) -> frozenset[str]:
-        """Names of all nodes that placement may round: rounding everywhere always fits."""
-        from zkdescent.circuits.placement import _CANDIDATES
+        """Names of all nodes of the step: rounding everywhere fits whenever anything does."""
+        return _names(self.graph)
 
-        return frozenset(n.name for n in self.graph.graph.nodes if n.target in _CANDIDATES)
+    def inferred_products(self) -> frozenset[str]:
+        """The same for the inference."""
+        return _names(self.inference)
 
     def genesis(self, seed: int) -> np.ndarray[Any, Any]:
         """A random state; slots start at zero."""
@@ -92,6 +93,15 @@ class Traced:
             tensors = [t.detach() for t in [*moved, *slots]]
         return torch.cat([t.reshape(-1) for t in tensors]).numpy()
 
+    def run_forward(self, state: np.ndarray[Any, Any], row: np.ndarray[Any, Any]) -> Any:
+        """The model on one row, in float64; flat."""
+        count = self.layout.parameters
+        flat = torch.split(torch.tensor(state, dtype=torch.float64), list(self.layout.sizes))
+        pairs = zip(self.layout.names[:count], flat, self.layout.shapes, strict=False)
+        params = {name: part.reshape(shape) for name, part, shape in pairs}
+        output = torch.func.functional_call(self.module, params, torch.tensor(row)[None])
+        return output.detach().reshape(-1).numpy()
+
     def run_fixed(
         self,
         program: Program,
@@ -108,6 +118,26 @@ class Traced:
         return dequantize(execute(program, inputs, fixed), fixed.fraction_bits)
 
 
+def _names(graph: fx.GraphModule) -> frozenset[str]:
+    return frozenset(n.name for n in graph.graph.nodes if n.op == "call_function")
+
+
+def _sgd(learning_rate: float) -> Any:
+    def update(params: list[Tensor], gradients: list[Tensor], slots: list[Tensor]) -> Any:
+        moved = [p - learning_rate * g for p, g in zip(params, gradients, strict=True)]
+        return moved, slots
+
+    return update
+
+
+def _momentum(learning_rate: float) -> Any:
+    def update(params: list[Tensor], gradients: list[Tensor], slots: list[Tensor]) -> Any:
+        velocity = [0.9 * v + g for v, g in zip(slots, gradients, strict=True)]
+        return [p - learning_rate * v for p, v in zip(params, velocity, strict=True)], velocity
+
+    return update
+
+
 def trace(
     module: nn.Module,
     *,
@@ -118,30 +148,21 @@ def trace(
     features: int = 3,
     targets: int = 1,
 ) -> Traced:
-    """Trace a model under a declared loss and optimizer."""
+    """Trace a model under a loss and plain or momentum gradient descent."""
     function = declared_loss(loss).function if isinstance(loss, str) else loss
-    chosen = make_optimizer(optimizer, momentum=0.9)
+    has_slots = optimizer == "momentum"
+    update = (_momentum if has_slots else _sgd)(learning_rate)
     names = [name for name, _ in module.named_parameters()]
     params = [p.detach() for _, p in module.named_parameters()]
-    slots = [torch.zeros_like(p) for _ in chosen.slot_names for p in params]
-
-    def update(params: Any, gradients: Any, state: Any) -> Any:
-        grouped = {s: dict(zip(names, state, strict=True)) for s in chosen.slot_names}
-        moved, after = chosen.update(
-            dict(zip(names, params, strict=True)),
-            dict(zip(names, gradients, strict=True)),
-            grouped,
-            learning_rate,
-        )
-        return [moved[n] for n in names], [after[s][n] for s in chosen.slot_names for n in names]
-
+    slots = [torch.zeros_like(p) for p in params] if has_slots else []
     graph = trace_step(
         module, function, update, slots, batch_size=batch_size, features=features, targets=targets
     )
-    layout = StateLayout(
-        tuple(names + [f"{s}.{n}" for s in chosen.slot_names for n in names]),
+    layout = StateLayout.uniform(
+        tuple(names + ([f"velocity.{n}" for n in names] if has_slots else [])),
         tuple(tuple(t.shape) for t in [*params, *slots]),
         len(names),
+        FixedPoint().fraction_bits,
     )
     return Traced(
         module=module,
@@ -154,6 +175,95 @@ def trace(
     )
 
 
+class Through(nn.Module):
+    """A linear layer with four outputs, then a function of them."""
+
+    def __init__(self, function: Callable[[Tensor], Tensor], features: int = 4) -> None:
+        super().__init__()
+        self.linear = nn.Linear(features, 4)
+        self.function = function
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.function(self.linear(x))
+
+
+@dataclass(frozen=True)
+class Differential:
+    """One model in the executor and in float64, forward and backward, apart from any rounding.
+
+    Only gadgets round: products keep all their bits, so the errors are those of the operators under
+    test. The learning rate is 1, so that the error of the state is that of the gradient, plus half
+    a unit.
+    """
+
+    model: Traced
+    step: Program
+    inference: Program
+
+    @classmethod
+    def of(
+        cls,
+        model: nn.Module | Callable[[Tensor], Tensor],
+        loss: Callable[[Tensor, Tensor], Tensor] | None = None,
+        *,
+        features: int = 4,
+        targets: int = 4,
+        batch_size: int = 4,
+    ) -> Differential:
+        """Trace and lower a module, or a linear layer and a function.
+
+        The default loss is linear with random weights, sum(p y) / rows.
+        """
+        traced_model = trace(
+            model if isinstance(model, nn.Module) else Through(model),
+            loss=loss or pairing,
+            learning_rate=1.0,
+            batch_size=batch_size,
+            features=features,
+            targets=targets,
+        )
+        fixed = FixedPoint()
+        return cls(traced_model, traced_model.program(fixed), traced_model.inference_program(fixed))
+
+    def errors(
+        self, seed: int, *, spread: float = 1.0, target: Callable[[Any], Any] | None = None
+    ) -> tuple[float, float]:
+        """Largest errors of an output and of a gradient for random numbers, in units of 2**-f.
+
+        Args:
+            spread: factor of the parameters.
+            target: maps normal numbers (batch, targets) to targets.
+        """
+        fixed, b = FixedPoint(), self.model.batch
+        unit = 2.0**-fixed.fraction_bits
+        state = _on_grid(self.model.genesis(seed) * spread, fixed)
+        data = self.model.data(seed, 1, binary=False)
+        x, y = np.split(data, [b.batch_size * b.features], axis=1)
+        if target is not None:
+            y = target(y.reshape(b.batch_size, b.targets)).reshape(1, -1)
+        data = _on_grid(np.concatenate([x, y], axis=1), fixed)
+        proven = self.model.run_fixed(self.step, fixed, state, data)
+        gradient = np.abs(proven - self.model.run_float(state, data)).max() / unit
+        row = data[0, : b.features]
+        inputs = {
+            "context": np.zeros(1, dtype=object),
+            "state": quantize(state, fixed.fraction_bits, what="state"),
+            "x": quantize(row, fixed.fraction_bits, what="row"),
+        }
+        answer = dequantize(execute(self.inference, inputs, fixed), fixed.fraction_bits)
+        output = np.abs(answer[b.features :] - self.model.run_forward(state, row)).max() / unit
+        return float(output), float(gradient)
+
+
+def pairing(prediction: Tensor, target: Tensor) -> Tensor:
+    """sum(p y) / rows: its gradient is the target, so every operator is pulled back at random."""
+    return (prediction * target).sum() / len(target)
+
+
+def _on_grid(values: np.ndarray[Any, Any], fixed: FixedPoint) -> np.ndarray[Any, Any]:
+    return dequantize(quantize(values, fixed.fraction_bits, what="values"), fixed.fraction_bits)
+
+
 @pytest.fixture(scope="session")
 def traced() -> Callable[..., Traced]:
     """The function `trace`."""
@@ -164,3 +274,9 @@ def traced() -> Callable[..., Traced]:
 def lowering() -> type[Lowering]:
     """The class that lowers graphs."""
     return Lowering
+
+
+@pytest.fixture(scope="session")
+def differential() -> Callable[..., Differential]:
+    """The function `Differential.of`."""
+    return Differential.of

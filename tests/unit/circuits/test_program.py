@@ -39,7 +39,7 @@ def test_operations_that_change_nothing_are_no_nodes() -> None:
     assert b.slice(x, 0, 6) == x
     assert b.reshape(x, (6,)) == x
     assert b.shift_left(x, 0) == x
-    assert b.rescale(x, 0) == x
+    assert b.rescale(x, 0, 20) == x
     assert b.concat([x]) == x
     matrix = b.reshape(x, (2, 3))
     assert b.reshape(matrix, (6,)) == x
@@ -56,7 +56,8 @@ def test_shapes() -> None:
     assert b.shape(b.add(matrix, b.sum(matrix, (1,)))) == (2, 3)
     assert b.shape(b.mul(matrix, b.constant(2))) == (2, 3)
     assert b.shape(b.concat([x, b.slice(x, 1, 3)])) == (8,)
-    assert b.node(b.unary(Op.RELU, matrix)).size == 6
+    assert b.node(b.is_positive(matrix, 20)).size == 6
+    assert b.shape(b.take(matrix, (0, -1, 5, 5), (2, 2))) == (2, 2)
 
 
 def test_impossible_shapes_are_refused() -> None:
@@ -68,6 +69,14 @@ def test_impossible_shapes_are_refused() -> None:
         b.reshape(x, (4, 2))
     with pytest.raises(ValueError, match="inner"):
         b.matmul(b.reshape(x, (2, 3)), b.reshape(x, (2, 3)))
+    with pytest.raises(ValueError, match="indices"):
+        b.take(x, (0, 1), (3,))
+    with pytest.raises(ValueError, match="outside"):
+        b.take(x, (0, 6), (2,))
+    with pytest.raises(ValueError, match="shape"):
+        b.constant(1, 2, shape=(3,))
+    with pytest.raises(ValueError, match="not a table"):
+        b.table(Op.MUL, x, 10)
     with pytest.raises(ValueError, match="slice"):
         b.slice(x, 4, 8)
 
@@ -75,6 +84,15 @@ def test_impossible_shapes_are_refused() -> None:
 def test_counting_elements_by_operation() -> None:
     b = Builder()
     x = b.input("x", 6)
-    program = b.finish(b.rescale(b.mul(x, x), 4))
+    program = b.finish(b.rescale(b.mul(x, x), 4, 20))
     assert program.count(Op.RESCALE) == 6
-    assert program.count(Op.RELU) == 0
+    assert program.count(Op.SQRT) == 0
+
+
+def test_a_rearrangement_of_a_rearrangement_is_one() -> None:
+    b = Builder()
+    x = b.input("x", 4)
+    twice = b.take(b.take(x, (3, 2, -1), (3,)), (1, 2, -1, 0), (4,))
+    assert b.node(twice).inputs == (x,)
+    assert b.node(twice).attributes == (2, -1, -1, 3)
+    assert b.take(x, (0, 1, 2, 3), (4,)) == x, "the identity is no node"

@@ -8,13 +8,14 @@ from typing import Any
 
 import pytest
 
+from zkdescent.circuits.ezkl_backend.codegen import REBASE_LABEL
+from zkdescent.circuits.ezkl_backend.digits import Digits
 from zkdescent.circuits.ezkl_backend.settings import (
     RunArguments,
     canonical_settings,
     capacity,
     refuse_unsafe_settings,
 )
-from zkdescent.circuits.fixed_point import FixedPoint
 from zkdescent.core.errors import ProverError
 
 
@@ -98,15 +99,28 @@ def test_unreadable_settings_are_refused_too(raw: bytes) -> None:
 
 
 def test_the_run_arguments_are_the_safe_ones() -> None:
-    fixed = FixedPoint()
-    arguments = RunArguments(15, fixed, public_output=True).apply(SimpleNamespace())
+    arguments = RunArguments(15, public_output=True).apply(SimpleNamespace())
     assert arguments.disable_freivalds is True
     assert arguments.output_visibility == "public"
     assert arguments.input_visibility == "polycommit"
-    assert arguments.input_scale == arguments.param_scale == fixed.sigmoid_bits
-    assert arguments.lookup_range == (-(1 << 13), 1 << 13)
-    hidden = RunArguments(15, fixed, public_output=False).apply(SimpleNamespace())
+    assert arguments.num_inner_cols == 2
+    hidden = RunArguments(15, public_output=False).apply(SimpleNamespace())
     assert hidden.output_visibility == "polycommit"
+
+
+def test_ezkl_is_told_to_round_nothing() -> None:
+    arguments = RunArguments(15, public_output=True).apply(SimpleNamespace())
+    assert arguments.input_scale == arguments.param_scale == REBASE_LABEL
+
+
+@pytest.mark.parametrize("logrows", [11, 15, 20])
+def test_tables_hold_the_digits_of_the_size(logrows: int) -> None:
+    arguments = RunArguments(logrows, public_output=True).apply(SimpleNamespace())
+    first, last = arguments.lookup_range
+    assert (first, last) == Digits(logrows).lookup_range
+    assert first == -(1 << (logrows - 1))
+    # One column of 2**logrows rows must hold the table, beside what halo2 and ezkl reserve.
+    assert last - first + 1 == (1 << logrows) - 32
 
 
 def test_capacity_counts_usable_rows_of_two_columns() -> None:

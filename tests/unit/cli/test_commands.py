@@ -38,7 +38,7 @@ def lookup(words: tuple[str, ...]) -> Any:
 
 def test_the_commands_are_the_declared_ones() -> None:
     assert [" ".join(words) for words in commands()] == [
-        "bench", "compile", "demo", "deploy", "doctor", "infer", "init", "onnx prove",
+        "bench", "compile", "demo", "deploy", "doctor", "estimate", "infer", "init", "onnx prove",
         "onnx verify", "prove", "run", "submit", "train", "verify",
     ]  # fmt: skip
 
@@ -56,7 +56,7 @@ def test_every_command_has_help_and_json(cli: Cli, words: tuple[str, ...]) -> No
             assert parameter.help, f"{words}: {parameter.name} has no help"
 
 
-PROJECT_COMMANDS = ("train", "compile", "prove", "verify", "deploy", "submit", "run")
+PROJECT_COMMANDS = ("train", "estimate", "compile", "prove", "verify", "deploy", "submit", "run")
 
 
 @pytest.mark.parametrize("command", PROJECT_COMMANDS)

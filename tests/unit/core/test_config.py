@@ -88,6 +88,24 @@ def test_defaults() -> None:
         ('"mse"', '"loss.py:huber"'),
         ('"sgd"', '"momentum"'),
         ('"sgd"', '"momentum"\nmomentum = 0.5'),
+        ('"sgd"', '"sgd"\nweight_decay = 0.1'),
+        ('"sgd"', '"nesterov"\nmomentum = 0.5'),
+        ('"sgd"', '"adagrad"\nepsilon = 1e-3\ninitial_accumulator = 0.1'),
+        ('"sgd"', '"rmsprop"\nalpha = 0.9\nepsilon = 1e-3'),
+        ('"sgd"', '"adam"\nbeta1 = 0.8\nbeta2 = 0.99\nepsilon = 1e-3'),
+        ('"sgd"', '"adamw"\nweight_decay = 0.1'),
+        ('"sgd"', '"lamb"\nweight_decay = 0'),
+        ('"sgd"', '"signsgd"'),
+        ('"sgd"', '"lion"\nbeta1 = 0.0'),
+        ("seed = 0", "l1 = 0.001\nl2 = 0.01\nclip_value = 1.0"),
+        ("seed = 0", "clip_norm = 1"),
+        ("seed = 0", 'schedule = { kind = "step", step_size = 30 }'),
+        ("seed = 0", 'schedule = { kind = "exponential", gamma = 0.99 }'),
+        ("seed = 0", 'schedule = { kind = "cosine", t_max = 10, eta_min = 0.001 }'),
+        ("seed = 0", 'schedule = { kind = "cosine", warmup_steps = 63 }'),
+        ("seed = 0", '[train.schedule]\nkind = "constant"\nwarmup_steps = 4'),
+        ('"mse"', '"hinge"'),
+        ('"mse"', '"cross_entropy"'),
         ('["a", "b"]', "2"),
         ('"y"', '["y", "z"]'),
         ('source = "csv"\npath = "rows.csv"', 'source = "npz"\npath = "rows.npz"'),
@@ -153,7 +171,37 @@ def test_a_second_mistake_is_mentioned() -> None:
         ("seed = 0", "seed = -1", "seed"),
         ("seed = 0", "early_stopping = -1", "early_stopping"),
         ("seed = 0", "momentum = 0.5", "momentum"),
-        ('"sgd"', '"adam"', "optimizer"),
+        ('"sgd"', '"adamax"', "optimizer"),
+        ('"sgd"', '"adam"\nmomentum = 0.5', "momentum"),
+        ('"sgd"', '"adam"\nalpha = 0.5', "alpha"),
+        ('"sgd"', '"adam"\nbeta1 = 1.0', "beta1"),
+        ('"sgd"', '"adam"\nbeta2 = -0.1', "beta2"),
+        ('"sgd"', '"adam"\nepsilon = 0.0', "epsilon"),
+        ('"sgd"', '"rmsprop"\nbeta2 = 0.5', "beta2"),
+        ('"sgd"', '"rmsprop"\nalpha = 1.0', "alpha"),
+        ('"sgd"', '"adagrad"\ninitial_accumulator = -1.0', "initial_accumulator"),
+        ('"sgd"', '"adam"\ninitial_accumulator = 0.1', "initial_accumulator"),
+        ('"sgd"', '"lion"\nepsilon = 1e-8', "epsilon"),
+        ('"sgd"', '"adamw"\nweight_decay = -0.01', "weight_decay"),
+        ('"sgd"', '"nesterov"\nmomentum = 0.0', "momentum"),
+        ("seed = 0", "l1 = -0.1", "l1"),
+        ("seed = 0", "l2 = nan", "l2"),
+        ("seed = 0", "clip_value = 0.0", "clip_value"),
+        ("seed = 0", "clip_norm = -1.0", "clip_norm"),
+        ("seed = 0", "clip_norm = 1.0\nclip_value = 1.0", "clip_norm"),
+        ("seed = 0", 'schedule = "cosine"', "schedule"),
+        ("seed = 0", 'schedule = { kind = "linear" }', "kind"),
+        ("seed = 0", "schedule = { gamma = 0.5 }", "gamma"),
+        ("seed = 0", 'schedule = { kind = "step" }', "step_size"),
+        ("seed = 0", 'schedule = { kind = "step", step_size = 0 }', "step_size"),
+        ("seed = 0", 'schedule = { kind = "exponential" }', "gamma"),
+        ("seed = 0", 'schedule = { kind = "exponential", gamma = 1.0 }', "gamma"),
+        ("seed = 0", 'schedule = { kind = "exponential", gamma = 0.5, t_max = 3 }', "t_max"),
+        ("seed = 0", 'schedule = { kind = "cosine", step_size = 3 }', "step_size"),
+        ("seed = 0", 'schedule = { kind = "cosine", t_max = 0 }', "t_max"),
+        ("seed = 0", 'schedule = { kind = "cosine", eta_min = 0.05 }', "eta_min"),
+        ("seed = 0", "schedule = { warmup_steps = 64 }", "warmup_steps"),
+        ("seed = 0", "schedule = { warmup_steps = -1 }", "warmup_steps"),
         ('"sgd"', '"momentum"\nmomentum = 1.0', "momentum"),
         ('"sgd"', '"momentum"\nmomentum = nan', "momentum"),
         ('"mse"', '"mae"', "loss"),
@@ -204,12 +252,76 @@ def test_steps_per_proof_that_does_not_divide_names_the_divisors() -> None:
     assert divisors_of(12) == (1, 2, 3, 4, 6, 12)
 
 
-def test_standardized_targets_do_not_go_with_bce() -> None:
-    text = changed('"mse"', '"bce"').replace(
+@pytest.mark.parametrize("loss", ["bce", "hinge", "cross_entropy"])
+def test_standardized_targets_do_not_go_with_classes(loss: str) -> None:
+    text = changed('"mse"', f'"{loss}"').replace(
         "standardize =", "standardize_targets = true\nstandardize ="
     )
-    with pytest.raises(ConfigError, match="standardize_targets"):
+    with pytest.raises(ConfigError, match="standardize_targets") as caught:
         parse_config(text)
+    assert loss in str(caught.value.expected)
+    parse_config(text.replace(f'"{loss}"', '"huber"'))
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "message", "hint"),
+    [
+        ('"sgd"', '"adam"\nbeta_1 = 0.5', "[train] beta_1", "did you mean 'beta1'?"),
+        ("seed = 0", "wieght_decay = 0.5", "[train] wieght_decay", "'weight_decay'"),
+        (
+            "seed = 0",
+            'schedule = { kind = "cosine", tmax = 3 }',
+            "[train] schedule.tmax",
+            "did you mean 't_max'?",
+        ),
+    ],
+)
+def test_misspelt_settings_of_the_update_come_with_a_remedy(
+    old: str, new: str, message: str, hint: str
+) -> None:
+    with pytest.raises(ConfigError) as caught:
+        parse_config(changed(old, new))
+    assert message in caught.value.message
+    assert hint in (caught.value.hint or "")
+
+
+def test_settings_of_another_optimizer_are_refused_with_the_reason() -> None:
+    with pytest.raises(ConfigError) as caught:
+        parse_config(changed('"sgd"', '"adam"\nmomentum = 0.5'))
+    assert caught.value.message == "[train] momentum is not allowed"
+    assert caught.value.expected == "nothing, because optimizer = 'adam'"
+
+
+def test_optimizer_settings_are_as_given_or_torchs_defaults() -> None:
+    settings = parse_config(changed('"sgd"', '"adam"\nbeta1 = 0.8')).train.optimizer_settings
+    assert settings == {"beta1": 0.8, "beta2": 0.999, "epsilon": 1e-8, "weight_decay": 0.0}
+    assert parse_config(changed('"sgd"', '"nesterov"')).train.momentum_value == 0.9
+    assert parse_config(DOCUMENTED).train.optimizer_settings == {"weight_decay": 0.0}
+
+
+@pytest.mark.parametrize(("rate", "bits"), [(1e-4, 12), (1.9e-3, 8), (7e-6, 16)])
+def test_a_learning_rate_that_rounds_to_zero_is_refused(rate: float, bits: int) -> None:
+    text = changed("learning_rate = 0.05", f"learning_rate = {rate}")
+    with pytest.raises(ConfigError, match="learning_rate") as caught:
+        parse_config(text.replace("fraction_bits = 12", f"fraction_bits = {bits}"))
+    assert f"2^-{bits + 1}" in str(caught.value.expected)
+    enough = changed("learning_rate = 0.05", f"learning_rate = {2.0 ** -(bits + 1)}")
+    parse_config(enough.replace("fraction_bits = 12", f"fraction_bits = {bits}"))
+
+
+@pytest.mark.parametrize(
+    ("schedule", "kept"),
+    [
+        ('{ kind = "exponential", gamma = 0.9 }', "gamma = 0.95"),
+        ('{ kind = "step", step_size = 20, gamma = 0.1 }', "gamma = 0.15"),
+    ],
+)
+def test_a_decay_that_ends_in_zero_is_refused(schedule: str, kept: str) -> None:
+    with pytest.raises(ConfigError, match=r"schedule.gamma") as caught:
+        parse_config(changed("seed = 0", f"schedule = {schedule}"))
+    assert "a last learning rate of" in str(caught.value.got)
+    slower = schedule.replace("gamma = 0.9 ", f"{kept} ").replace("gamma = 0.1 ", f"{kept} ")
+    parse_config(changed("seed = 0", f"schedule = {slower}"))
 
 
 def test_a_private_key_in_the_file_is_refused_and_never_shown(
@@ -255,3 +367,4 @@ def test_config_digest_ignores_spelling_and_chain_but_not_the_statement(tmp_path
     assert digest(changed('"tester"', '"anvil"')) == base
     assert digest(changed("learning_rate = 0.05", "learning_rate = 0.06")) != base
     assert digest(changed("fraction_bits = 12", "fraction_bits = 13")) != base
+    assert digest(changed("seed = 0", "schedule = { warmup_steps = 2 }")) != base

@@ -96,10 +96,10 @@ def test_hyperparameters_change_with_what_they_name(tmp_path: Path, write_projec
 def test_genesis_weights_out_of_range_are_refused(tmp_path: Path, write_project: Write) -> None:
     model = (
         "from torch import nn\n\n\ndef build(n=3):\n    m = nn.Linear(n, 1)\n"
-        "    nn.init.constant_(m.bias, 100.0)\n    return m\n"
+        "    nn.init.constant_(m.bias, 300.0)\n    return m\n"
     )
     blueprint = make_blueprint(load_project(write_project(tmp_path, model=model)))
-    with pytest.raises(RangeOverflow, match="genesis state is too large for a range check"):
+    with pytest.raises(RangeOverflow, match="genesis state is too large to be range-checked"):
         blueprint.requests()
 
 

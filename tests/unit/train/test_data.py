@@ -18,6 +18,7 @@ from zkdescent.train.data import (
     Dataset,
     Standardizer,
     check_binary,
+    check_one_hot,
     load_dataset,
     prepare,
     split,
@@ -307,6 +308,14 @@ def test_bce_takes_zeros_and_ones_in_one_column(make_project: MakeProject) -> No
         prepare(project)
     with pytest.raises(DataError, match="one target column"):
         check_binary(Dataset.of([1.0], [[1.0, 0.0]]))
+
+
+def test_one_hot_targets_are_required_for_cross_entropy() -> None:
+    check_one_hot(Dataset.of([[1.0], [2.0]], [[1.0, 0.0], [0.0, 1.0]]))
+    with pytest.raises(DataError, match=r"row 2"):
+        check_one_hot(Dataset.of([[1.0], [2.0]], [[1.0, 0.0], [1.0, 1.0]]))
+    with pytest.raises(DataError, match="each class"):
+        check_one_hot(Dataset.of([[1.0]], [[1.0]]))
 
 
 def test_dataset_of_refuses_unequal_lengths_and_nan() -> None:
