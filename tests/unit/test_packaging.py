@@ -44,6 +44,10 @@ def test_the_wheel_holds_only_the_namespace(
         "zkdescent/examples/breast-cancer/zkdescent.toml",
         "zkdescent/examples/mlp-csv/model.py",
         "zkdescent/verifier/py.typed",
+        "zkdescent/pipeline/benchmark/circom/linear_step.circom",
+        "zkdescent/pipeline/benchmark/circom/groth16.mjs",
+        "zkdescent/pipeline/benchmark/circom/unsafe_powers.mjs",
+        "zkdescent/pipeline/benchmark/circom/package-lock.json",
     ):
         assert needed in names
     assert not [n for n in names if "__pycache__" in n]

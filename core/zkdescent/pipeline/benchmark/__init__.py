@@ -8,6 +8,6 @@ Example:
 """
 
 from zkdescent.pipeline.benchmark._run import run_benchmark
-from zkdescent.pipeline.benchmark.results import BenchmarkResult, Measurement, Ratio
+from zkdescent.pipeline.benchmark.results import BenchmarkResult, GrowthPoint, Measurement, Ratio
 
-__all__ = ["BenchmarkResult", "Measurement", "Ratio", "run_benchmark"]
+__all__ = ["BenchmarkResult", "GrowthPoint", "Measurement", "Ratio", "run_benchmark"]

@@ -1,9 +1,10 @@
-"""What is proven in a benchmark: two small models, SGD on mean squared error, batches of 32."""
+"""What is proven in a benchmark: small models, SGD on mean squared error, fixed batches."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import partial
 from typing import TYPE_CHECKING
 
 from zkdescent.train.losses import declared_loss
@@ -13,29 +14,47 @@ if TYPE_CHECKING:
     from torch import Tensor
 
 BATCH_SIZE, FEATURES, TARGETS = 32, 8, 1
+"""Of the linear case; the others' are in `CASES`."""
+
 LEARNING_RATE = 0.0625
 SEED = 0
 LOSS = declared_loss("mse").function
 
 
-def _linear() -> torch.nn.Module:
-    from torch import nn
+@dataclass(frozen=True, slots=True)
+class Configuration:
+    """How large zkdescent's circuits are; the steps per proof are what fills them.
 
-    return nn.Linear(FEATURES, TARGETS)
+    Attributes:
+        name: what it was chosen for; empty if it is the only one.
+        logrows: of the step circuit and of the range circuit.
+        blocks: of two columns each, that the steps of one proof fill.
+        range_blocks: the same of one range proof; None if whatever it takes.
+    """
 
-
-def _mlp() -> torch.nn.Module:
-    from torch import nn
-
-    return nn.Sequential(nn.Linear(FEATURES, 8), nn.ReLU(), nn.Linear(8, TARGETS))
+    name: str
+    logrows: int
+    blocks: int
+    range_blocks: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class Case:
-    """A model to train, by name."""
+    """A model to train, by name, and the geometry of its batches.
+
+    Attributes:
+        make: builds the model; called under the seed.
+        probabilities: targets are squashed into (0, 1), for models that end in a sigmoid.
+        configurations: zkdescent's circuits, the fastest first.
+    """
 
     name: str
     make: Callable[[], torch.nn.Module]
+    batch_size: int = BATCH_SIZE
+    features: int = FEATURES
+    targets: int = TARGETS
+    probabilities: bool = False
+    configurations: tuple[Configuration, ...] = ()
 
     def module(self) -> torch.nn.Module:
         """The model with its initial parameters, the same at every call."""
@@ -46,23 +65,84 @@ class Case:
             return self.make()
 
     def batches(self, count: int) -> list[tuple[Tensor, Tensor]]:
-        """Mini-batches x (32, 8), y (32, 1): standard normal features, a noisy linear target.
+        """Mini-batches x (b, d), y (b, t): standard normal features, a noisy linear target.
 
         The first batches are the same for every `count`.
         """
         import torch
 
         generator = torch.Generator().manual_seed(SEED)
-        weights = torch.randn(FEATURES, TARGETS, generator=generator) / FEATURES**0.5
+        weights = torch.randn(self.features, self.targets, generator=generator) / self.features**0.5
         made = []
         for _ in range(count):
-            x = torch.randn(BATCH_SIZE, FEATURES, generator=generator)
-            noise = 0.1 * torch.randn(BATCH_SIZE, TARGETS, generator=generator)
-            made.append((x, x @ weights + noise))
+            x = torch.randn(self.batch_size, self.features, generator=generator)
+            noise = 0.1 * torch.randn(self.batch_size, self.targets, generator=generator)
+            y = x @ weights + noise
+            made.append((x, y.sigmoid() if self.probabilities else y))
         return made
 
 
+def linear_case(features: int, batch_size: int = BATCH_SIZE) -> Case:
+    """Linear regression on so many features: features + 1 parameters."""
+    name = f"linear {features}-1, batch {batch_size}"
+    return Case(name, partial(_linear, features), batch_size, features)
+
+
+def mlp_case(features: int, hidden: int, batch_size: int = BATCH_SIZE) -> Case:
+    """One hidden layer with ReLU: hidden * (features + 2) + 1 parameters."""
+    name = f"MLP {features}-{hidden}-1 ReLU, batch {batch_size}"
+    return Case(name, partial(_mlp, features, hidden), batch_size, features)
+
+
+def _linear(features: int) -> torch.nn.Module:
+    from torch import nn
+
+    return nn.Linear(features, TARGETS)
+
+
+def _mlp(features: int, hidden: int) -> torch.nn.Module:
+    from torch import nn
+
+    return nn.Sequential(nn.Linear(features, hidden), nn.ReLU(), nn.Linear(hidden, TARGETS))
+
+
+def _two_hidden() -> torch.nn.Module:
+    from torch import nn
+
+    return nn.Sequential(
+        nn.Linear(5, 8), nn.ReLU(), nn.Linear(8, 8), nn.ReLU(), nn.Linear(8, 2), nn.Sigmoid()
+    )
+
+
+FASTEST, LEAST_GAS = "fastest", "least gas"
+
+# By the cost model, and measured: more blocks share a circuit's fixed part and take fewer seconds
+# and more gas, more rows take less gas. Chosen so that no proof takes half a minute or 1.5 GB on
+# two cores. The linear step stops at one block because its data fills a column first; the third
+# case because ezkl compiles its many small nodes in a time that grows with their square.
 CASES = (
-    Case("linear 8-1, batch 32", _linear),
-    Case("MLP 8-8-1 ReLU, batch 32", _mlp),
+    replace(
+        linear_case(FEATURES),
+        configurations=(
+            Configuration(FASTEST, logrows=15, blocks=1, range_blocks=2),
+            Configuration(LEAST_GAS, logrows=16, blocks=1, range_blocks=2),
+        ),
+    ),
+    replace(
+        mlp_case(FEATURES, 8),
+        configurations=(
+            Configuration(FASTEST, logrows=15, blocks=3),
+            Configuration(LEAST_GAS, logrows=16, blocks=2),
+        ),
+    ),
+    Case(
+        "MLP 5-8-8-2 ReLU, sigmoid, batch 1",
+        _two_hidden,
+        batch_size=1,
+        features=5,
+        targets=2,
+        probabilities=True,
+        configurations=(Configuration("", logrows=15, blocks=1),),
+    ),
 )
+"""The first is the one that `--quick` measures and that the circom circuit proves."""

@@ -1,24 +1,19 @@
 """One case: build both systems, prove with them in turn, verify the proofs on a chain.
 
 Proofs of the systems are interleaved and the best of equally many counts, so that other load on
-the machine, which only ever adds time, falls on both alike.
+the machine, which only ever adds time, falls on both alike. Our other configurations prove once.
 """
 
 from __future__ import annotations
 
-import resource
 import tempfile
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any, Generic, TypeVar
-
-import numpy as np
 
 from zkdescent.circuits.backends import make_backend
-from zkdescent.circuits.ezkl_backend.peer import PeerProof, PeerStep, build_peer_step, step_graph
 from zkdescent.circuits.proof_system import Proof
-from zkdescent.pipeline.benchmark._cases import BATCH_SIZE, LEARNING_RATE, LOSS, Case
+from zkdescent.pipeline.benchmark._cases import Case, Configuration
 from zkdescent.pipeline.benchmark._float import train_float
 from zkdescent.pipeline.benchmark._gas import EvmProof, GasMeter
 from zkdescent.pipeline.benchmark._ours import (
@@ -30,77 +25,84 @@ from zkdescent.pipeline.benchmark._ours import (
     real_parameters,
     trace_case,
 )
-from zkdescent.pipeline.benchmark.results import OURS, PEER, Measurement, Trial
+from zkdescent.pipeline.benchmark._peer import COLUMNS, build_peer, measured_peer
+from zkdescent.pipeline.benchmark._timing import Timed, timed, worst
+from zkdescent.pipeline.benchmark.results import OURS, Measurement
 
 PROOFS = 2
-"""Proofs of each system, of which the best counts."""
-
-STAGES = 5
-"""How often `measure` reports progress."""
+"""Proofs of the peer and of our fastest configuration, of which the best counts."""
 
 Progress = Callable[[str], None]
-P = TypeVar("P", PeerProof, Proof)
 
 
 @dataclass(frozen=True, slots=True)
-class Timed(Generic[P]):
-    """A proof, and the processor time of the process that made it (all threads, its start too)."""
+class Pair:
+    """One configuration: its step proofs, and the range proof of one batch block as if a step."""
 
-    proof: P
-    cpu_seconds: float
+    step: Measurement
+    range: Measurement
 
 
 @dataclass(frozen=True, slots=True)
 class Findings:
-    """What one case gave.
-
-    Attributes:
-        ours: with the steps per proof that a project gets by default, without range proofs.
-        range: the range proof of one batch block with the genesis, as if it were a step.
-        tried: that number of steps per proof, and twice the columns.
-    """
+    """What one case gave: the peer, and zkdescent's configurations, the fastest first."""
 
     peer: Measurement
-    ours: Measurement
-    range: Measurement
-    tried: tuple[Trial, ...]
+    ours: tuple[Pair, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class _Built:
+    """Circuits of one configuration with keys."""
+
+    label: str
+    traced: TracedCase
+    step: OwnCircuit
+    bound: OwnCircuit
+
+
+def stages(case: Case, quick: bool) -> int:
+    """How often `measure` reports progress."""
+    return 3 + (1 if quick else len(case.configurations))
 
 
 def measure(case: Case, meter: GasMeter, progress: Progress, *, quick: bool) -> Findings:
     """Measure both systems on a case.
 
     Args:
-        progress: told what was finished, `STAGES` times.
-        quick: one proof each, and no trial of another K.
+        progress: told what was finished, `stages` times.
+        quick: the first configuration only, and one proof each.
 
     Raises:
         ProverError, ContractRejected: a proof could not be made or is not accepted.
     """
+    chosen = case.configurations[:1] if quick else case.configurations
     with tempfile.TemporaryDirectory(prefix="zkdescent-") as scratch:
         directory = Path(scratch)
-        peer = _build_peer(case, directory / "peer")
+        peer = build_peer(case, _made(directory / "peer"))
         progress("keys of the peer")
-        traced = trace_case(case, make_backend("ezkl"))
-        steps = traced.steps()
-        step = build_step(traced, steps, _made(directory / "step"))
-        bound = build_range(traced, steps, _made(directory / "range"))
-        progress("keys of zkdescent")
-        peer_proofs, step_proofs = [_timed(peer.prove)], [_timed(step.prove)]
-        while not quick and len(peer_proofs) < PROOFS:
-            peer_proofs.append(_timed(peer.prove))
-            step_proofs.append(_timed(step.prove))
-        bound_proof = _timed(bound.prove)
+        built: list[_Built] = []
+        for number, configuration in enumerate(chosen):
+            built.append(_build(case, configuration, _made(directory / str(number))))
+            progress(f"keys of {built[-1].label}")
+        peer_proofs = []
+        step_proofs: list[list[Timed[Proof]]] = [[] for _ in built]
+        for number in range(1 if quick else PROOFS):
+            peer_proofs.append(timed(peer.prove))
+            # All configurations once, and then again only the fastest.
+            for proofs, one in list(zip(step_proofs, built, strict=True))[: 1 if number else None]:
+                proofs.append(timed(one.step.prove))
+        bound_proofs = [timed(one.bound.prove) for one in built]
         progress("proofs")
-        tried = [_trial(case, step, step_proofs)]
-        if not quick:
-            double = build_step(traced, traced.steps(2), _made(directory / "double"))
-            tried.append(_trial(case, double, [_timed(double.prove)]))
-        progress("more steps per proof")
         found = Findings(
-            peer=_measured_peer(case, peer, peer_proofs, meter),
-            ours=_measured(traced, step, step_proofs, meter),
-            range=_measured(traced, bound, [bound_proof], meter),
-            tried=tuple(tried),
+            peer=measured_peer(case, peer, peer_proofs, meter),
+            ours=tuple(
+                Pair(
+                    _measured(one, one.step, proofs, meter),
+                    _measured(one, one.bound, [bound], meter),
+                )
+                for one, proofs, bound in zip(built, step_proofs, bound_proofs, strict=True)
+            ),
         )
         progress("gas")
     return found
@@ -120,9 +122,10 @@ def with_range_proof(ours: Measurement, bound: Measurement, epochs: int) -> Meas
         return None if step is None or whole is None else step + share(whole)
 
     seconds = ours.seconds_per_step + share(bound.seconds_per_step)
+    rows = ours.rows_per_step + share(bound.rows_per_step)
     return replace(
         ours,
-        system=f"{OURS} + range proof / {epochs} epoch{'s' if epochs > 1 else ''}",
+        system=f"{ours.system} + range proof / {epochs} epoch{'s' if epochs > 1 else ''}",
         seconds_per_step=seconds,
         cpu_seconds_per_step=ours.cpu_seconds_per_step + share(bound.cpu_seconds_per_step),
         gas_per_step=ours.gas_per_step + share(bound.gas_per_step),
@@ -133,79 +136,48 @@ def with_range_proof(ours: Measurement, bound: Measurement, epochs: int) -> Meas
         key_mb=ours.key_mb + bound.key_mb,
         peak_memory_mb=max(ours.peak_memory_mb, bound.peak_memory_mb),
         proof_bytes=ours.proof_bytes + bound.proof_bytes,
-        rows=ours.rows + bound.rows,
+        rows_per_step=rows,
+        rows_per_parameter=rows / ours.parameters,
+        cells_per_parameter=COLUMNS * rows / ours.parameters,
         setup_seconds=ours.setup_seconds + bound.setup_seconds,
         verify_seconds=ours.verify_seconds + bound.verify_seconds,
-        samples_per_second_x_parameters=BATCH_SIZE / seconds * ours.parameters,
+        samples_per_second_x_parameters=(
+            ours.samples_per_second_x_parameters * ours.seconds_per_step / seconds
+        ),
+        epochs=epochs,
     )
 
 
-def _timed(prove: Callable[[], P]) -> Timed[P]:
-    before = _children_seconds()
-    proof = prove()
-    return Timed(proof, _children_seconds() - before)
-
-
-def _children_seconds() -> float:
-    used = resource.getrusage(resource.RUSAGE_CHILDREN)
-    return used.ru_utime + used.ru_stime
-
-
-def _build_peer(case: Case, directory: Path) -> PeerStep:
-    module = case.module()
-    x, y = case.batches(1)[0]
-    graph = step_graph(module, LOSS, LEARNING_RATE, x, y)
-    return build_peer_step(graph, [x, y, *module.parameters()], _made(directory))
-
-
-def _measured_peer(
-    case: Case, peer: PeerStep, proofs: Sequence[Timed[PeerProof]], meter: GasMeter
-) -> Measurement:
-    best = min((t.proof for t in proofs), key=lambda p: p.seconds)
-    expected = train_float(case.module(), case.batches(1))
-    evm = EvmProof(best.proof, best.public_values, peer.vka, peer.verifier_source)
-    return Measurement(
-        case=case.name,
-        system=PEER,
-        seconds_per_step=best.seconds,
-        cpu_seconds_per_step=min(t.cpu_seconds for t in proofs),
-        gas_per_step=meter.reusable(evm),
-        gas_per_step_dedicated=meter.dedicated(evm),
-        key_mb=peer.key_bytes / 1e6,
-        peak_memory_mb=max(t.proof.peak_memory_mb for t in proofs),
-        proof_bytes=len(best.proof),
-        rows=peer.rows,
-        parameters=expected.size,
-        samples_per_second_x_parameters=BATCH_SIZE / best.seconds * expected.size,
-        setup_seconds=peer.setup_seconds,
-        steps_per_proof=1,
-        logrows=peer.logrows,
-        verify_seconds=best.verify_seconds,
-        worst_error=_worst(best.outputs, expected),
+def _build(case: Case, configuration: Configuration, directory: Path) -> _Built:
+    traced = trace_case(case, make_backend("ezkl"), configuration.logrows)
+    steps = traced.steps(configuration.blocks, range_blocks=configuration.range_blocks)
+    return _Built(
+        label=f"{OURS}, {configuration.name}" if configuration.name else OURS,
+        traced=traced,
+        step=build_step(traced, steps, _made(directory / "step")),
+        bound=build_range(traced, steps, _made(directory / "range")),
     )
 
 
 def _measured(
-    traced: TracedCase,
-    circuit: OwnCircuit,
-    proofs: Sequence[Timed[Proof]],
-    meter: GasMeter,
+    built: _Built, circuit: OwnCircuit, proofs: Sequence[Timed[Proof]], meter: GasMeter
 ) -> Measurement:
     """Measure a circuit of ours; a range proof counts as one step."""
     best = min((t.proof for t in proofs), key=lambda p: p.seconds)
-    is_step = circuit.record.role == "step"
+    case, is_step = built.traced.case, circuit.record.role == "step"
     steps = circuit.record.steps_per_proof if is_step else 1
-    parameters, seconds = traced.layout.parameter_size, best.seconds / steps
+    parameters, seconds = built.traced.layout.parameter_size, best.seconds / steps
     error = 0.0
     if is_step:
-        expected = train_float(traced.case.module(), traced.case.batches(steps))
-        error = _worst(real_parameters(traced, circuit), expected)
+        expected = train_float(case.module(), case.batches(steps))
+        error = worst(real_parameters(circuit), expected)
     evm = EvmProof(best.proof, best.public_values, circuit.record.vka, circuit.verifier_source)
     gas, dedicated = meter.reusable(evm), meter.dedicated(evm)
     gateway = meter.gateway(circuit.record, CONTEXT if is_step else 0, evm)
+    rows = circuit.rows / steps
     return Measurement(
-        case=traced.case.name,
-        system=OURS if is_step else f"{OURS}, range proof of one batch block",
+        case=case.name,
+        system=built.label if is_step else f"{built.label}, range proof of one batch block",
         seconds_per_step=seconds,
         cpu_seconds_per_step=min(t.cpu_seconds for t in proofs) / steps,
         gas_per_step=gas / steps,
@@ -214,37 +186,17 @@ def _measured(
         key_mb=circuit.key_bytes / 1e6,
         peak_memory_mb=max(t.proof.peak_memory_mb for t in proofs),
         proof_bytes=len(best.proof),
-        rows=circuit.rows,
+        rows_per_step=rows,
+        rows_per_parameter=rows / parameters,
+        cells_per_parameter=COLUMNS * rows / parameters,
         parameters=parameters,
-        samples_per_second_x_parameters=BATCH_SIZE / seconds * parameters if is_step else 0.0,
+        samples_per_second_x_parameters=case.batch_size / seconds * parameters if is_step else 0.0,
         setup_seconds=circuit.setup_seconds,
         steps_per_proof=steps,
         logrows=circuit.record.logrows,
         verify_seconds=best.verify_seconds,
         worst_error=error,
     )
-
-
-def _trial(case: Case, circuit: OwnCircuit, proofs: Sequence[Timed[Proof]]) -> Trial:
-    proof, steps = (
-        min((t.proof for t in proofs), key=lambda p: p.seconds),
-        circuit.record.steps_per_proof,
-    )
-    return Trial(
-        case=case.name,
-        steps_per_proof=steps,
-        logrows=circuit.record.logrows,
-        seconds_per_step=proof.seconds / steps,
-        cpu_seconds_per_step=min(t.cpu_seconds for t in proofs) / steps,
-        key_mb=circuit.key_bytes / 1e6,
-        peak_memory_mb=proof.peak_memory_mb,
-        proof_bytes=len(proof.proof),
-        setup_seconds=circuit.setup_seconds,
-    )
-
-
-def _worst(proven: np.ndarray[Any, Any], expected: np.ndarray[Any, Any]) -> float:
-    return float(np.abs(proven - expected).max())
 
 
 def _made(directory: Path) -> Path:

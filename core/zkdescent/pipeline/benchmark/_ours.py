@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import hashlib
-import json
 import time
+from bisect import bisect_left
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -14,84 +14,101 @@ import numpy as np
 from zkdescent.circuits import assemble
 from zkdescent.circuits.assemble import BatchShape
 from zkdescent.circuits.executor import execute
+from zkdescent.circuits.ezkl_backend.settings import RESERVED_ROWS
 from zkdescent.circuits.ezkl_backend.srs import unsafe_srs
-from zkdescent.circuits.fixed_point import (
-    FixedPoint,
-    IntegerArray,
-    dequantize,
-    quantize,
-    range_arithmetic,
-)
+from zkdescent.circuits.fixed_point import FixedPoint, IntegerArray, dequantize, quantize
 from zkdescent.circuits.program import Program
 from zkdescent.circuits.proof_system import CircuitRequest, Locate, Proof, ProofSystem
 from zkdescent.circuits.trace import StateLayout, trace_step
 from zkdescent.core.errors import ProverError
 from zkdescent.core.records import CircuitRecord
-from zkdescent.pipeline.benchmark._cases import (
-    BATCH_SIZE,
-    FEATURES,
-    LEARNING_RATE,
-    LOSS,
-    TARGETS,
-    Case,
-)
+from zkdescent.pipeline.benchmark._cases import LEARNING_RATE, LOSS, Case
 
 if TYPE_CHECKING:
     from torch import fx
 
-FRACTION_BITS = 12
+ARITHMETIC = FixedPoint()
+"""What a project declares by default."""
+
 CONTEXT = (1 << 247) + 12345  # any number below 2**248; a run's is a hash
 
 
 @dataclass(frozen=True, slots=True)
 class TracedCase:
-    """A case's update step with the arithmetic and the rescales that cost least."""
+    """A case's update step, rounded where that costs least in circuits of 2**size rows.
+
+    Attributes:
+        cost_per_step: rows of a block of columns; infinite if a step can't be proven at this size.
+    """
 
     case: Case
     backend: ProofSystem
+    size: int
     layout: StateLayout
     graph: fx.GraphModule
-    batch: BatchShape
-    fixed: FixedPoint
     rescaled: frozenset[str]
     cost_per_step: float = float("inf")
 
-    def steps(self, blocks: int = 1) -> int:
-        """Steps per proof that fill so many blocks of columns of the smallest circuit.
-
-        One block is what a project gets that asks for "auto".
-        """
-        # Two blocks hold as many steps as one would if each cost half.
-        return self.backend.max_steps(self.cost_per_step / blocks)
-
     @property
-    def size(self) -> int:
-        """logrows of the smallest circuit that holds one step in one block."""
-        program = self.program(1)
-        return self.backend.choose_size([CircuitRequest("step", program, self.fixed)])
+    def batch(self) -> BatchShape:
+        """Geometry of one mini-batch."""
+        return BatchShape(self.case.batch_size, self.case.features, self.case.targets)
 
-    def program(self, steps: int) -> Program:
+    def steps(self, blocks: int = 1, *, range_blocks: int | None = None) -> int:
+        """Most steps per proof for which everything committed fits its column.
+
+        Args:
+            blocks: of columns, which the steps fill together.
+            range_blocks: of columns, which the range proof of one batch block may take.
+
+        Raises:
+            ProverError: not even one step fits.
+        """
+        wanted = range(1, int(blocks * self.backend.capacity(self.size) / self.cost_per_step) + 1)
+        # Tensors and rows grow with the steps: the first that does not fit is found by halving.
+        steps = bisect_left(wanted, True, key=lambda k: not self._fits(k, range_blocks))
+        if steps < 1:
+            raise ProverError(
+                f"no step of {self.case.name} fits {blocks} blocks of 2^{self.size} rows",
+                expected=f"at most {blocks * self.backend.capacity(self.size):.0f} rows",
+                got=self.cost_per_step,
+                hint="use a larger size or more blocks",
+            )
+        return steps
+
+    def _fits(self, steps: int, range_blocks: int | None) -> bool:
+        checks = self.range_request(steps)
+        if range_blocks is not None:
+            room = range_blocks * ((1 << self.size) - RESERVED_ROWS)
+            if self.backend.cost(checks.program, self.size) > room:
+                return False
+        return all(self.backend.fits(r, self.size) for r in (self.step_request(steps), checks))
+
+    def step_request(self, steps: int) -> CircuitRequest:
         """The update step, `steps` times in a row."""
-        return assemble.step_program(
-            self.graph,
-            self.layout,
-            self.batch,
-            steps=steps,
-            fixed=self.fixed,
-            rescaled=self.rescaled,
-        )
+        program = _lower(self.graph, self.layout, self.batch, self.rescaled, steps)
+        return CircuitRequest("step", program, ARITHMETIC, steps_per_proof=steps)
+
+    def range_request(self, steps: int) -> CircuitRequest:
+        """The checks of a genesis state and of a batch block."""
+        program = assemble.range_program(self.layout, self.batch, steps=steps, fixed=ARITHMETIC)
+        return CircuitRequest("range", program, ARITHMETIC)
 
 
 @dataclass(frozen=True, slots=True)
 class OwnCircuit:
-    """A circuit with keys, its inputs, and the output that it must prove."""
+    """A circuit with keys, its inputs, and the output that it must prove.
+
+    Attributes:
+        rows: of a block of columns that the program takes, by the cost model.
+    """
 
     backend: ProofSystem
     record: CircuitRecord
     locate: Locate
     inputs: list[IntegerArray]
     expected: IntegerArray
-    rows: int
+    rows: float
     key_bytes: int
     verifier_source: str
     setup_seconds: float
@@ -112,8 +129,12 @@ class OwnCircuit:
         return proof
 
 
-def trace_case(case: Case, backend: ProofSystem) -> TracedCase:
-    """Trace one update step and choose arithmetic and rescales, as a blueprint does."""
+def trace_case(case: Case, backend: ProofSystem, size: int) -> TracedCase:
+    """Trace one update step and choose its rescales, as a blueprint does.
+
+    Raises:
+        RangeOverflow: the arithmetic does not fit, wherever it is rounded.
+    """
     module = case.module()
     named = {name: p.detach() for name, p in module.named_parameters()}
 
@@ -121,48 +142,58 @@ def trace_case(case: Case, backend: ProofSystem) -> TracedCase:
         return [p - LEARNING_RATE * g for p, g in zip(params, gradients, strict=True)], []
 
     graph = trace_step(
-        module, LOSS, update, [], batch_size=BATCH_SIZE, features=FEATURES, targets=TARGETS
+        module,
+        LOSS,
+        update,
+        [],
+        batch_size=case.batch_size,
+        features=case.features,
+        targets=case.targets,
     )
     shapes = tuple(tuple(p.shape) for p in named.values())
-    layout = StateLayout(tuple(named), shapes, len(named))
-    batch = BatchShape(BATCH_SIZE, FEATURES, TARGETS)
-
-    def place(fixed: FixedPoint) -> TracedCase:
-        rescaled = assemble.place_step_rescales(
-            graph, layout, batch, fixed, lambda p: backend.cost(p, fixed)
-        )
-        traced = TracedCase(case, backend, layout, graph, batch, fixed, rescaled)
-        return replace(traced, cost_per_step=backend.cost(traced.program(1), fixed))
-
-    offers = [place(fixed) for fixed in backend.decompositions(FRACTION_BITS)]
-    return min(offers, key=lambda offer: offer.cost_per_step)
+    bits = ARITHMETIC.fraction_bits
+    layout = StateLayout.uniform(tuple(named), shapes, len(named), bits)
+    batch = BatchShape(case.batch_size, case.features, case.targets)
+    rescaled = assemble.place_step_rescales(
+        graph, layout, batch, ARITHMETIC, lambda program: backend.cost(program, size)
+    )
+    cost = backend.cost(_lower(graph, layout, batch, rescaled, 1), size)
+    return TracedCase(case, backend, size, layout, graph, rescaled, cost)
 
 
 def build_step(traced: TracedCase, steps: int, directory: Path) -> OwnCircuit:
     """Build the circuit of `steps` updates, with data and parameters committed."""
-    program = traced.program(steps)
     state, block = _tensors(traced, steps)
     inputs = {
         assemble.CONTEXT: np.array([CONTEXT], dtype=object),
         assemble.STATE: state,
         assemble.BATCH: block,
     }
-    request = CircuitRequest("step", program, traced.fixed, steps_per_proof=steps)
-    return _build(traced, request, inputs, directory)
+    return _build(traced, traced.step_request(steps), inputs, directory)
 
 
 def build_range(traced: TracedCase, steps: int, directory: Path) -> OwnCircuit:
     """Build the circuit that checks a genesis state and a batch block once, of the same size."""
-    program = assemble.range_program(traced.layout, traced.batch, steps=steps)
-    request = CircuitRequest("range", program, range_arithmetic(traced.fixed))
     state, block = _tensors(traced, steps)
     inputs = {assemble.STATE: state, assemble.BATCH: block}
-    return _build(traced, request, inputs, directory)
+    return _build(traced, traced.range_request(steps), inputs, directory)
 
 
-def real_parameters(traced: TracedCase, circuit: OwnCircuit) -> np.ndarray[Any, Any]:
+def real_parameters(circuit: OwnCircuit) -> np.ndarray[Any, Any]:
     """The parameters that a step circuit proves, as real numbers, flat."""
-    return dequantize(circuit.expected, traced.fixed.fraction_bits)
+    return dequantize(circuit.expected, ARITHMETIC.fraction_bits)
+
+
+def _lower(
+    graph: fx.GraphModule,
+    layout: StateLayout,
+    batch: BatchShape,
+    rescaled: frozenset[str],
+    steps: int,
+) -> Program:
+    return assemble.step_program(
+        graph, layout, batch, steps=steps, fixed=ARITHMETIC, rescaled=rescaled
+    )
 
 
 def _build(
@@ -173,7 +204,7 @@ def _build(
 ) -> OwnCircuit:
     expected = execute(request.program, inputs, request.fixed)
     backend, size = traced.backend, traced.size
-    unsafe_srs(size)  # not counted in setup: users of either system download theirs
+    unsafe_srs(size)  # not counted in setup: users of any system download theirs
     started = time.perf_counter()
     built = backend.build(request, size, directory)
     setup_seconds = time.perf_counter() - started
@@ -186,22 +217,18 @@ def _build(
         locate=paths.__getitem__,
         inputs=[inputs[name] for name in request.program.inputs],
         expected=expected,
-        rows=_rows(built.files["settings"]),
+        rows=backend.cost(request.program, size),
         key_bytes=built.files["pk"].stat().st_size,
         verifier_source=built.files["sol"].read_text(),
         setup_seconds=setup_seconds,
     )
 
 
-def _rows(settings: Path) -> int:
-    return int(json.loads(settings.read_bytes())["num_rows"])
-
-
 def _tensors(traced: TracedCase, steps: int) -> tuple[IntegerArray, IntegerArray]:
     """State and batch block as fixed-point integers, in the circuits' layout."""
     parameters = [p.detach().numpy().reshape(-1) for p in traced.case.module().parameters()]
     rows = [t.numpy().reshape(-1) for xy in traced.case.batches(steps) for t in xy]
-    bits = traced.fixed.fraction_bits
+    bits = ARITHMETIC.fraction_bits
     return (
         quantize(np.concatenate(parameters).astype(float), bits, what="the parameters"),
         quantize(np.concatenate(rows).astype(float), bits, what="the data"),

@@ -12,8 +12,9 @@ from zkdescent.pipeline.benchmark.results import BenchmarkResult, Measurement
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
-# Okabe and Ito's palette, as in the training curves.
-_COLOURS = ("#999999", "#0072B2", "#56B4E9", "#B6DDF5")
+# Okabe and Ito's palette, as in the training curves: the peer, then each configuration of ours,
+# lighter with range proofs.
+_COLOURS = ("#999999", "#0072B2", "#56B4E9", "#B6DDF5", "#009E73", "#5FC3A5", "#B5E3D3")
 _INK = "#222222"
 _PANELS: tuple[tuple[str, Callable[[Measurement], float], str, bool], ...] = (
     ("proving, seconds per step (log scale)", lambda m: m.seconds_per_step, "{:.3g}", True),
@@ -37,9 +38,13 @@ def plot_benchmark(result: BenchmarkResult) -> bytes:
             "matplotlib is not installed", hint="pip install 'zkdescent[train]'"
         ) from error
     cases = list(dict.fromkeys(m.case for m in result.measurements))
-    figure = Figure(figsize=(13, 1.6 + 2.1 * len(cases)), layout="constrained", facecolor="white")
+    heights = [sum(m.case == case for m in result.measurements) for case in cases]
+    size = (13, 1.6 + 0.5 * sum(heights))
+    figure = Figure(figsize=size, layout="constrained", facecolor="white")
     FigureCanvasAgg(figure)
-    axes = figure.subplots(len(cases), len(_PANELS), squeeze=False, sharex="col")
+    axes = figure.subplots(
+        len(cases), len(_PANELS), squeeze=False, sharex="col", height_ratios=heights
+    )
     for row, case in enumerate(cases):
         rows = [m for m in result.measurements if m.case == case]
         for column, (title, value, form, log) in enumerate(_PANELS):
@@ -50,6 +55,7 @@ def plot_benchmark(result: BenchmarkResult) -> bytes:
                 axis.set_title(title, fontsize=10, color=_INK)
             if column == 0:
                 axis.set_yticks(range(len(rows)), [_label(m) for m in rows], fontsize=8)
+                axis.tick_params(axis="y", length=0)
                 axis.set_ylabel(case, fontsize=9, fontweight="bold", color=_INK)
     figure.suptitle("One SGD step, shorter is better", fontsize=12, color=_INK)
     buffer = io.BytesIO()

@@ -1,4 +1,4 @@
-"""One run over all cases: what is compared with what, and under which assumptions."""
+"""One run over all cases: what is compared with what, and what is written."""
 
 from __future__ import annotations
 
@@ -7,24 +7,36 @@ import os
 import platform
 from importlib.metadata import version
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from zkdescent.core.errors import ToolMissing
-from zkdescent.pipeline.benchmark.results import BenchmarkResult, Measurement, Ratio, ratios_of
+from zkdescent.pipeline.benchmark.results import (
+    HEADLINE_EPOCHS,
+    BenchmarkResult,
+    Measurement,
+    Ratio,
+)
 from zkdescent.pipeline.reporting import Reporter
 
-EPOCHS = (5, 1)
+if TYPE_CHECKING:
+    from zkdescent.pipeline.benchmark._measure import Findings
+    from zkdescent.pipeline.benchmark.circom import CircomMeasurement
+
+EPOCHS = (HEADLINE_EPOCHS, 1)
 """Assumed passes over the data: a batch block's one range proof is shared by all of them."""
 
-JSON, PNG = "bench.json", "bench.png"
+CIRCOM_STEPS = 16
+"""Steps per proof of the circom circuit."""
+
+JSON, PNG, GROWTH_PNG = "bench.json", "bench.png", "growth.png"
 
 
 def run_benchmark(report: Reporter, *, quick: bool, out: Path | None) -> BenchmarkResult:
     """Measure ezkl as documented and zkdescent on the same steps, on this machine, in this run.
 
     Args:
-        quick: the linear step only, one proof of each circuit.
-        out: directory for `bench.json` and `bench.png`; made if absent.
+        quick: the linear step only, one proof of each circuit, no growth.
+        out: directory for `bench.json`, `bench.png` and `growth.png`; made if absent.
 
     Raises:
         ToolMissing: torch, the prover or (with `out`) matplotlib is not installed.
@@ -33,10 +45,11 @@ def run_benchmark(report: Reporter, *, quick: bool, out: Path | None) -> Benchma
     from zkdescent.verifier import Chain
 
     try:
-        from zkdescent.pipeline.benchmark import _plot
         from zkdescent.pipeline.benchmark._cases import CASES
         from zkdescent.pipeline.benchmark._gas import GasMeter
-        from zkdescent.pipeline.benchmark._measure import STAGES, Findings, measure
+        from zkdescent.pipeline.benchmark._growth import measure_growth, planned
+        from zkdescent.pipeline.benchmark._measure import measure, stages
+        from zkdescent.pipeline.benchmark._notes import notes
     except ImportError as error:
         raise ToolMissing(
             f"{error.name} is not installed", hint="pip install 'zkdescent[all]'"
@@ -46,17 +59,62 @@ def run_benchmark(report: Reporter, *, quick: bool, out: Path | None) -> Benchma
     with Chain.tester() as chain:
         meter = GasMeter(chain)
         for case in CASES[:1] if quick else CASES:
-            progress = _Progress(report, case.name, STAGES)
+            progress = _Progress(report, case.name, stages(case, quick))
             found.append(measure(case, meter, progress, quick=quick))
-    result = _result(found, machine, meter.has_compiler)
+        circom, why_no_circom = _circom(report, quick=quick)
+        points = [] if quick else planned()
+        growth = measure_growth(meter, _Progress(report, "growth", len(points)), points)
+    machine["load_average_after"] = _load()
+    measurements, ratios = compare(found, circom)
+    result = BenchmarkResult(
+        measurements=measurements,
+        ratios=ratios,
+        range_proofs=tuple(pair.range for case in found for pair in case.ours),
+        growth=growth,
+        circom=circom,
+        machine=machine,
+        notes=notes(
+            found,
+            growth,
+            circom,
+            machine=machine,
+            epochs=EPOCHS,
+            has_compiler=meter.has_compiler,
+            why_no_circom=why_no_circom,
+        ),
+    )
     if out is not None:
-        picture = _plot.plot_benchmark(result)
-        out.mkdir(parents=True, exist_ok=True)
-        (out / JSON).write_text(json.dumps(result.to_json(), indent=2) + "\n")
-        (out / PNG).write_bytes(picture)
+        _write(result, out)
     for note in result.notes:
         report.note(note)
     return result
+
+
+def compare(
+    found: list[Findings], circom: CircomMeasurement | None
+) -> tuple[tuple[Measurement, ...], tuple[Ratio, ...]]:
+    """All measurements, with range proofs shared in and not, and their ratios."""
+    from zkdescent.pipeline.benchmark._measure import with_range_proof
+    from zkdescent.pipeline.benchmark._ratios import circom_ratios, headlines, ratios_of
+
+    measurements: list[Measurement] = []
+    first: list[Ratio] = []
+    rest: list[Ratio] = []
+    for case in found:
+        ours = [
+            one
+            for pair in case.ours
+            for one in (
+                pair.step,
+                *(with_range_proof(pair.step, pair.range, epochs) for epochs in EPOCHS),
+            )
+        ]
+        measurements += [case.peer, *ours]
+        first += headlines(case.peer, ours)
+        rest += [ratio for one in ours for ratio in ratios_of(case.peer, one)]
+        if circom is not None:
+            rest += circom_ratios(circom, ours)
+    return tuple(measurements), (*first, *rest)
 
 
 class _Progress:
@@ -64,33 +122,39 @@ class _Progress:
 
     def __init__(self, report: Reporter, task: str, total: int) -> None:
         self._report, self._task, self._done = report, task, 0
-        report.start(task, total)
+        if total:
+            report.start(task, total)
 
     def __call__(self, detail: str) -> None:
         self._done += 1
         self._report.advance(self._task, self._done, detail)
 
 
-def _result(found: list[Any], machine: dict[str, Any], has_compiler: bool) -> BenchmarkResult:
-    from zkdescent.pipeline.benchmark._measure import with_range_proof
+def _circom(report: Reporter, *, quick: bool) -> tuple[CircomMeasurement | None, str | None]:
+    """Its figures, or why there are none: Node.js is not among what a user must have."""
+    from zkdescent.pipeline.benchmark.circom import measure_circom
 
-    measurements: list[Measurement] = []
-    ratios: list[Ratio] = []
-    for case in found:
-        checked = [with_range_proof(case.ours, case.range, epochs) for epochs in EPOCHS]
-        measurements += [case.peer, case.ours, *checked]
-        ratios += ratios_of(case.peer, case.ours)
-        for epochs, ours in zip(EPOCHS, checked, strict=True):
-            plural = "s" if epochs > 1 else ""
-            ratios += ratios_of(case.peer, ours, f", range proof over {epochs} epoch{plural}")
-    return BenchmarkResult(
-        measurements=tuple(measurements),
-        ratios=tuple(ratios),
-        range_proofs=tuple(case.range for case in found),
-        tried=tuple(trial for case in found for trial in case.tried),
-        machine=machine,
-        notes=_notes(found, has_compiler),
-    )
+    progress = _Progress(report, "circom", 1)
+    try:
+        measured = measure_circom(CIRCOM_STEPS, proofs=1 if quick else 2)
+    except ToolMissing as error:
+        progress("not installed")
+        return None, str(error)
+    progress("proofs")
+    return measured, None
+
+
+def _write(result: BenchmarkResult, out: Path) -> None:
+    from zkdescent.pipeline.benchmark._plot import plot_benchmark
+    from zkdescent.pipeline.benchmark._plot_growth import plot_growth
+
+    pictures = {PNG: plot_benchmark(result)}
+    if result.growth:
+        pictures[GROWTH_PNG] = plot_growth(result.growth)
+    out.mkdir(parents=True, exist_ok=True)
+    (out / JSON).write_text(json.dumps(result.to_json(), indent=2) + "\n")
+    for name, picture in pictures.items():
+        (out / name).write_bytes(picture)
 
 
 def _machine() -> dict[str, Any]:
@@ -101,34 +165,12 @@ def _machine() -> dict[str, Any]:
         else os.cpu_count(),
         "architecture": platform.machine(),
         "system": platform.system(),
-        "load_average_before": list(os.getloadavg()) if hasattr(os, "getloadavg") else None,
+        "load_average_before": _load(),
         "python": platform.python_version(),
         "packages": {name: version(name) for name in ("ezkl", "torch", "py-evm", "zkdescent")},
     }
 
 
-def _notes(found: list[Any], has_compiler: bool) -> tuple[str, ...]:
-    ranges = ", ".join(f"{c.range.seconds_per_step:.2f} s ({c.range.case})" for c in found)
-    tried = ", ".join(
-        f"{t.steps_per_proof}: {t.seconds_per_step:.3f} s/step ({t.case})"
-        for c in found
-        for t in c.tried
-    )
-    dedicated = (
-        "and with the dedicated verifiers that ezkl generates, hardened, where they fit EIP-170"
-        if has_compiler
-        else "no Solidity compiler was found, so dedicated verifiers were not measured"
-    )
-    return (
-        "Peer: ezkl's default run arguments, inputs and outputs public, calibrated for resources, "
-        "one step per proof. But Freivalds checks are off: they are unsound, and slower too.",
-        "zkdescent: parameters and data committed, bound to a context; by default as many steps "
-        f"per proof as fill one block of columns. Tried, steps per proof: {tried}.",
-        "Seconds are wall-clock, witness and proof without setup, the best of equally many "
-        "proofs of both made in turn.",
-        "Gas is what the receipt of one verifying transaction on an in-process chain (Prague) "
-        f"says, with the reusable verifier for both; {dedicated}.",
-        f"A range proof of one batch block took {ranges}. The peer checks ranges in each step: "
-        "compare it with the rows that include range proofs. How many epochs share one is an "
-        f"assumption: {' or '.join(map(str, EPOCHS))}.",
-    )
+def _load() -> list[float] | None:
+    """Jobs that wanted a processor, over 1, 5 and 15 minutes."""
+    return list(os.getloadavg()) if hasattr(os, "getloadavg") else None

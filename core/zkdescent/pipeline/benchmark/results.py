@@ -2,11 +2,18 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass, fields
-from typing import Any
+from dataclasses import asdict, dataclass, fields, is_dataclass
+from typing import TYPE_CHECKING, Any
 
-FORMAT = "zkdescent.bench/1"
+if TYPE_CHECKING:
+    from zkdescent.pipeline.benchmark.circom import CircomMeasurement
+
+FORMAT = "zkdescent.bench/2"
 PEER, OURS = "ezkl as documented", "zkdescent"
+
+HEADLINE_EPOCHS = 5
+"""Passes over the data in the headline: training visits a batch block several times, and the one
+range proof of the block serves every visit."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,12 +33,16 @@ class Measurement:
         key_mb: proving keys, megabytes (10**6 bytes).
         peak_memory_mb: resident memory of the proving process at its peak, mebibytes.
         proof_bytes: of one proof; with range proofs, of one of each.
-        rows: rows that the circuit's columns are allocated for, over all blocks of columns.
+        rows_per_step: rows of two columns that one step takes: the peer's as ezkl counts and
+            allocates them, copies included that cost nothing; zkdescent's by its cost model,
+            which tests compare with circuits.
+        rows_per_parameter: the same for each trained parameter; a row has two cells.
         parameters: trained parameters.
         samples_per_second_x_parameters: training samples proven per second, times parameters.
         setup_seconds: settings, compilation, keys and verifier, without the reference string.
         worst_error: largest difference of a proven parameter from the float computation's after
             the proof's last step.
+        epochs: passes over the data that share a range proof; 0 if none is counted.
     """
 
     case: str
@@ -42,7 +53,9 @@ class Measurement:
     key_mb: float
     peak_memory_mb: float
     proof_bytes: int
-    rows: int
+    rows_per_step: float
+    rows_per_parameter: float
+    cells_per_parameter: float
     parameters: int
     samples_per_second_x_parameters: float
     setup_seconds: float
@@ -52,30 +65,55 @@ class Measurement:
     worst_error: float
     gas_per_step_dedicated: float | None = None
     gas_per_step_gateway: float | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class Trial:
-    """Proving time with one number of steps per proof."""
-
-    case: str
-    steps_per_proof: int
-    logrows: int
-    seconds_per_step: float
-    cpu_seconds_per_step: float
-    key_mb: float
-    peak_memory_mb: float
-    proof_bytes: int
-    setup_seconds: float
+    epochs: int = 0
 
 
 @dataclass(frozen=True, slots=True)
 class Ratio:
-    """Peer divided by zkdescent: above 1, zkdescent takes less."""
+    """Another system divided by zkdescent: above 1, zkdescent takes less.
+
+    Attributes:
+        system: which of zkdescent's measurements.
+        headline: range proofs over `HEADLINE_EPOCHS`, and the configuration that was chosen for
+            this quantity.
+    """
 
     case: str
+    against: str
+    system: str
     what: str
     ratio: float
+    headline: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class GrowthPoint:
+    """One circuit of a family that grows in one respect.
+
+    Attributes:
+        family: what grows, and of which model.
+        x: parameters, batch size or steps per proof.
+        blocks: of two columns.
+        seconds_per_step, gas_per_step: measured if `measured`, else of the cost model, whose
+            seconds are scaled to this machine by the measured points.
+        model_seconds_per_step, model_gas_per_step: of the cost model for this same circuit.
+    """
+
+    family: str
+    x: int
+    parameters: int
+    batch_size: int
+    logrows: int
+    blocks: int
+    steps_per_proof: int
+    rows_per_step: float
+    measured: bool
+    seconds_per_step: float
+    gas_per_step: float
+    model_seconds_per_step: float
+    model_gas_per_step: float
+    key_mb: float
+    peak_memory_mb: float
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,14 +122,16 @@ class BenchmarkResult:
 
     Attributes:
         range_proofs: range proofs alone, one batch block as one step.
-        tried: other numbers of steps per proof, with the default for comparison.
-        notes: what both systems prove, and under which assumptions.
+        growth: with parameters, batch size and steps per proof; empty in a quick run.
+        circom: a circuit written by hand, without commitments; None if Node.js is missing.
+        notes: what all systems prove, and under which assumptions.
     """
 
     measurements: tuple[Measurement, ...]
     ratios: tuple[Ratio, ...]
     range_proofs: tuple[Measurement, ...]
-    tried: tuple[Trial, ...]
+    growth: tuple[GrowthPoint, ...]
+    circom: CircomMeasurement | None
     machine: dict[str, Any]
     notes: tuple[str, ...]
 
@@ -103,25 +143,9 @@ class BenchmarkResult:
         }
 
 
-def ratios_of(peer: Measurement, ours: Measurement, detail: str = "") -> list[Ratio]:
-    """Compare two systems on one case; `detail` says what `ours` includes."""
-    pairs = [
-        ("seconds per step", peer.seconds_per_step, ours.seconds_per_step),
-        ("CPU seconds per step", peer.cpu_seconds_per_step, ours.cpu_seconds_per_step),
-        ("gas per step", peer.gas_per_step, ours.gas_per_step),
-    ]
-    if peer.gas_per_step_dedicated and ours.gas_per_step_dedicated:
-        pair = (peer.gas_per_step_dedicated, ours.gas_per_step_dedicated)
-        pairs.append(("gas per step, dedicated verifiers", *pair))
-    if not detail:
-        pairs += [
-            ("proving key", peer.key_mb, ours.key_mb),
-            ("peak memory", peer.peak_memory_mb, ours.peak_memory_mb),
-        ]
-    return [Ratio(peer.case, f"{what}{detail}", a / b) for what, a, b in pairs]
-
-
 def _plain(value: Any) -> Any:
     if isinstance(value, tuple):
         return [_plain(v) for v in value]
-    return asdict(value) if isinstance(value, Measurement | Ratio | Trial) else value
+    if is_dataclass(value) and not isinstance(value, type):
+        return asdict(value)
+    return value

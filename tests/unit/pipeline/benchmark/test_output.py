@@ -12,6 +12,7 @@ from rich.console import Console
 from zkdescent.cli.benchmark_tables import benchmark_tables
 from zkdescent.pipeline.benchmark import BenchmarkResult, GrowthPoint, Measurement
 from zkdescent.pipeline.benchmark._measure import with_range_proof
+from zkdescent.pipeline.benchmark._notes import about_load
 from zkdescent.pipeline.benchmark._plot import plot_benchmark
 from zkdescent.pipeline.benchmark._plot_growth import plot_growth
 from zkdescent.pipeline.benchmark._ratios import headlines, ratios_of
@@ -58,6 +59,13 @@ def test_tables_show_headline_and_where_growth_comes_from(result: BenchmarkResul
 def test_a_quick_run_prints_no_growth(result: BenchmarkResult) -> None:
     titles = [str(t.title) for t in benchmark_tables(replace(result, growth=()))]
     assert not any("Growth" in title for title in titles)
+
+
+@pytest.mark.parametrize(("load", "warned"), [([3.9, 1.0, 1.0], True), ([0.4, 5.0, 5.0], False)])
+def test_a_busy_machine_is_told(load: list[float], warned: bool) -> None:
+    told = about_load({"load_average_before": load, "cpus": 2})
+    assert bool(told) is warned
+    assert all("not to be trusted" in note for note in told)
 
 
 def test_pictures_are_drawn(result: BenchmarkResult) -> None:

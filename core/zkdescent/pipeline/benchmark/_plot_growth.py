@@ -1,0 +1,89 @@
+"""Draw growth into a PNG: a column for each thing that grows, seconds above and gas below."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING
+
+from zkdescent.core.errors import ToolMissing
+from zkdescent.pipeline.benchmark.results import GrowthPoint
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+
+# Okabe and Ito's palette, as in the training curves.
+_COLOURS = ("#0072B2", "#D55E00")
+_INK = "#222222"
+_ROWS: tuple[tuple[str, Callable[[GrowthPoint], float]], ...] = (
+    ("seconds per step", lambda p: p.seconds_per_step),
+    ("gas per step", lambda p: p.gas_per_step),
+)
+
+
+def plot_growth(points: Sequence[GrowthPoint]) -> bytes:
+    """Return a PNG; filled marks are proofs, hollow ones the cost model.
+
+    Raises:
+        ToolMissing: matplotlib isn't installed.
+    """
+    try:
+        from matplotlib.backends.backend_agg import FigureCanvasAgg
+        from matplotlib.figure import Figure
+    except ImportError as error:
+        raise ToolMissing(
+            "matplotlib is not installed", hint="pip install 'zkdescent[train]'"
+        ) from error
+    axes_of = list(dict.fromkeys(_axis(p) for p in points))
+    figure = Figure(figsize=(4.2 * len(axes_of), 6.4), layout="constrained", facecolor="white")
+    FigureCanvasAgg(figure)
+    panels = figure.subplots(len(_ROWS), len(axes_of), squeeze=False, sharex="col")
+    for column, name in enumerate(axes_of):
+        families = list(dict.fromkeys(p.family for p in points if _axis(p) == name))
+        for row, (title, value) in enumerate(_ROWS):
+            panel = panels[row][column]
+            for colour, family in zip(_COLOURS, families, strict=False):
+                _curve(panel, [p for p in points if p.family == family], value, colour)
+            panel.set_xscale("log")
+            panel.set_yscale("log")
+            panel.grid(visible=True, color="#DDDDDD", linewidth=0.6)
+            panel.tick_params(which="both", labelsize=8, colors=_INK)
+            for side in ("top", "right"):
+                panel.spines[side].set_visible(False)
+            if column == 0:
+                panel.set_ylabel(f"{title} (log scale)", fontsize=9, color=_INK)
+        panels[0][column].legend(fontsize=8, frameon=False)
+        panels[-1][column].set_xlabel(f"{name} (log scale)", fontsize=9, color=_INK)
+    figure.suptitle(
+        "One SGD step: filled marks were proven, hollow ones are the cost model's",
+        fontsize=11,
+        color=_INK,
+    )
+    buffer = io.BytesIO()
+    # Without the Software tag the bytes don't carry matplotlib's version.
+    figure.savefig(buffer, format="png", dpi=150, metadata={"Software": None})
+    return buffer.getvalue()
+
+
+def _axis(point: GrowthPoint) -> str:
+    return point.family.partition(": ")[0]
+
+
+def _curve(
+    panel: Axes,
+    points: list[GrowthPoint],
+    value: Callable[[GrowthPoint], float],
+    colour: str,
+) -> None:
+    label = points[0].family.partition(": ")[2]
+    panel.plot([p.x for p in points], [value(p) for p in points], color=colour, lw=1, label=label)
+    for measured, fill in ((True, colour), (False, "white")):
+        chosen = [p for p in points if p.measured is measured]
+        panel.scatter(
+            [p.x for p in chosen],
+            [value(p) for p in chosen],
+            s=30,
+            facecolors=fill,
+            edgecolors=colour,
+            zorder=3,
+        )

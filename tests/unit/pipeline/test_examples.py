@@ -1,0 +1,198 @@
+"""The examples: fixed point, which is what proofs follow, ends where float training ends."""
+
+from __future__ import annotations
+
+import hashlib
+import shutil
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+
+from zkdescent.core.config import load_callable, load_project
+from zkdescent.pipeline.blueprint import Blueprint, make_blueprint
+from zkdescent.pipeline.examples import create_project, example_names, examples_directory
+from zkdescent.pipeline.fidelity_runs import FloatArray, StepSource, run_fixed, run_float
+from zkdescent.train.metrics import HEADLINE, Metrics, evaluate
+from zkdescent.train.model import with_parameters
+
+EXAMPLES = examples_directory()
+
+# The headline metric after the whole run, on rows held back, is at least this.
+LEARNS = {
+    "anomaly-autoencoder": 0.9,
+    "breast-cancer": 0.92,
+    "breast-cancer-svm": 0.92,
+    "diabetes-ridge": 0.38,
+    "digits-cnn": 0.9,
+    "digits-mlp": 0.89,
+    "mlp-csv": 0.85,
+    "price-rnn": 0.45,
+    "ratings-factorisation": 0.7,
+}
+
+
+@pytest.fixture(scope="module")
+def blueprint_of(tmp_path_factory: pytest.TempPathFactory) -> Any:
+    """The blueprint of an example by name, made once."""
+
+    @cache
+    def make(name: str) -> Blueprint:
+        directory = tmp_path_factory.mktemp("examples") / name
+        shutil.copytree(
+            EXAMPLES / name, directory, ignore=shutil.ignore_patterns(".zkdescent", "__pycache__")
+        )
+        return make_blueprint(load_project(directory))
+
+    return make
+
+
+@cache
+def float_end(blueprint: Blueprint) -> FloatArray:
+    """Parameters after the whole run in float."""
+    found = run_float(blueprint, blueprint.project.config.train.steps)
+    assert found.error is None
+    return found.parameters[-1]
+
+
+def fixed_end(blueprint: Blueprint, fraction_bits: int) -> FloatArray:
+    """Parameters after the whole run in the reference executor."""
+    step = StepSource(blueprint).at(fraction_bits)
+    found = run_fixed(blueprint, step, blueprint.project.config.train.steps)
+    assert found.error is None
+    end: FloatArray = found.states[-1][: blueprint.layout.parameter_size]
+    return end
+
+
+def measured(blueprint: Blueprint, parameters: FloatArray) -> tuple[Metrics, Metrics]:
+    """Metrics of training rows and of rows held back."""
+    module = with_parameters(blueprint.module, parameters)
+    data = blueprint.data
+    found = evaluate(module, blueprint.loss, data.train, data.validation, step=0)
+    assert found.validation is not None
+    return found.train, found.validation
+
+
+def is_close(floats: Metrics, fixed: Metrics) -> bool:
+    """Whether accuracies differ by a point at most, or losses by 2 %."""
+    if "accuracy" in floats.values:
+        return abs(floats.get("accuracy") - fixed.get("accuracy")) <= 0.01
+    return abs(floats.loss - fixed.loss) <= 0.02 * floats.loss
+
+
+def test_every_example_is_here() -> None:
+    assert example_names() == sorted(LEARNS)
+
+
+@pytest.mark.parametrize("name", sorted(LEARNS))
+def test_fixed_point_ends_where_float_ends(blueprint_of: Any, name: str) -> None:
+    blueprint = blueprint_of(name)
+    floats = measured(blueprint, float_end(blueprint))
+    fixed = measured(blueprint, fixed_end(blueprint, blueprint.fixed.fraction_bits))
+    assert all(is_close(a, b) for a, b in zip(floats, fixed, strict=True)), (floats, fixed)
+    headline = HEADLINE[blueprint.loss.task]
+    assert fixed[1].get(headline) >= LEARNS[name]
+
+
+@pytest.mark.parametrize("name", ["mlp-csv", "ratings-factorisation"])
+def test_eight_bits_end_elsewhere(blueprint_of: Any, name: str) -> None:
+    blueprint = blueprint_of(name)
+    floats = measured(blueprint, float_end(blueprint))
+    coarse = measured(blueprint, fixed_end(blueprint, 8))
+    assert not all(is_close(a, b) for a, b in zip(floats, coarse, strict=True))
+
+
+@pytest.mark.parametrize("name", sorted(LEARNS))
+def test_every_circuit_of_an_example_is_bounded(blueprint_of: Any, name: str) -> None:
+    blueprint = blueprint_of(name)
+    assert [request.role for request in blueprint.requests()] == ["step", "range", "inference"]
+    assert blueprint.size <= 15
+
+
+@pytest.mark.parametrize("name", sorted(LEARNS))
+def test_an_example_can_be_copied(tmp_path: Path, name: str) -> None:
+    files = create_project(tmp_path / "copy", name)
+    assert {"model.py", "zkdescent.toml"} <= set(files)
+    assert load_project(tmp_path / "copy").config.project.name == "copy"
+
+
+def test_the_autoencoder_finds_fraud(blueprint_of: Any) -> None:
+    """A limit on one column finds none of it, nor does the model before it is trained."""
+    blueprint = blueprint_of("anomaly-autoencoder")
+    directory = blueprint.project.directory
+    judged = load_callable("data.py:judged", directory)
+    scores = load_callable("detect.py:scores", directory)
+    area = load_callable("detect.py:area_under_curve", directory)
+    raw, fraudulent = judged()
+    rows = blueprint.data.standardizer.transform_features(raw)
+
+    def found(parameters: FloatArray) -> float:
+        module = with_parameters(blueprint.module, parameters)
+
+        def reconstruct(x: FloatArray) -> FloatArray:
+            with torch.no_grad():
+                return np.asarray(module(torch.tensor(x, dtype=torch.float32)).double())
+
+        return float(area(scores(reconstruct, rows), fraudulent))
+
+    floats = found(float_end(blueprint))
+    fixed = found(fixed_end(blueprint, blueprint.fixed.fraction_bits))
+    genesis = found(blueprint.parameters_of(blueprint.genesis))
+    assert fixed >= 0.97
+    assert abs(fixed - floats) <= 0.005
+    assert genesis < 0.7
+    assert max(float(area(abs(column), fraudulent)) for column in rows.T) < 0.6
+
+
+def test_the_area_under_the_curve_is_the_share_of_pairs_in_order() -> None:
+    area = load_callable("detect.py:area_under_curve", EXAMPLES / "anomaly-autoencoder")
+    fraudulent = np.array([False, True, False, True])
+    assert area(np.array([1.0, 3.0, 2.0, 4.0]), fraudulent) == 1.0
+    assert area(np.array([4.0, 2.0, 3.0, 1.0]), fraudulent) == 0.0
+    assert area(np.array([1.0, 1.0, 3.0, 2.0]), fraudulent) == (0.5 + 0 + 1 + 0) / 4
+
+
+def digest(*arrays: Any) -> str:
+    """Of numbers with four decimals."""
+    thousands = [np.round(np.asarray(a, dtype=float) * 10_000).astype("<i8") for a in arrays]
+    return hashlib.sha256(b"".join(a.tobytes() for a in thousands)).hexdigest()[:16]
+
+
+@pytest.mark.parametrize(
+    ("name", "factory", "shapes", "expected"),
+    [
+        ("anomaly-autoencoder", "transactions", ((640, 8), (640, 8)), "?"),
+        ("anomaly-autoencoder", "judged", ((400, 8), (400,)), "?"),
+        ("ratings-factorisation", "ratings", ((218, 36), (218, 1)), "?"),
+        ("price-rnn", "windows", ((413, 6), (413, 1)), "?"),
+        ("digits-mlp", "images", ((1797, 64), (1797, 10)), "?"),
+        ("digits-cnn", "images", ((1797, 64), (1797, 10)), "?"),
+    ],
+)
+def test_made_up_data_are_the_same_everywhere(
+    name: str, factory: str, shapes: tuple[tuple[int, ...], ...], expected: str
+) -> None:
+    made = load_callable(f"data.py:{factory}", EXAMPLES / name)()
+    assert tuple(np.shape(a) for a in made) == shapes
+    assert digest(*made) == expected
+
+
+def test_a_rating_has_one_user_and_one_item() -> None:
+    features, ratings = load_callable("data.py:ratings", EXAMPLES / "ratings-factorisation")()
+    assert (features[:, :20].sum(axis=1) == 1).all()
+    assert (features[:, 20:].sum(axis=1) == 1).all()
+    assert set(np.unique(ratings * 2)) <= set(range(-4, 5))
+    assert len(np.unique(features, axis=0)) == len(features)
+
+
+def test_windows_are_followed_by_their_target() -> None:
+    features, targets = load_callable("data.py:windows", EXAMPLES / "price-rnn")()
+    assert (features[1:, -1] == targets[:-1, 0]).all()
+    assert (features[1:, :-1] == features[:-1, 1:]).all()
+    prices = load_callable("data.py:prices", EXAMPLES / "price-rnn")()
+    assert (prices > 0).all()
+    returns = 100 * np.log(prices[1:] / prices[:-1])
+    assert np.abs(returns[:6] - features[0]).max() < 1e-4
