@@ -18,7 +18,15 @@ from zkdescent.pipeline.blueprint import Blueprint
 from zkdescent.pipeline.proving import prove_project
 from zkdescent.pipeline.reporting import Reporter
 from zkdescent.verifier import EvmProofVerifier
-from zkdescent.verifier.twins import from_field, open_context, split_proof
+from zkdescent.verifier.twins import (
+    InferenceSlot,
+    RangeSlot,
+    StepSlot,
+    from_field,
+    open_context,
+    read_slot,
+    split_proof,
+)
 
 pytestmark = pytest.mark.prover
 GENERATOR = (1).to_bytes(32, "big") + (2).to_bytes(32, "big")
@@ -41,20 +49,23 @@ def test_commitments_chain_from_genesis_to_the_inference(proven: Any) -> None:
     manifest, plan = proven.manifest, proven.plan
     head = manifest.genesis
     for index, block in enumerate(plan.order()):
-        context, state_in, batch, state_out = split_proof(proven.proof("step", index).proof, 4)
+        slots = split_proof(proven.proof("step", index).proof, len(StepSlot))
+        context, state_in, batch, hints, state_out = slots
         assert context == open_context(manifest.circuits.step.opening, plan.context(index))
         assert state_in == head
         assert batch == manifest.dataset.leaves[block]
-        assert state_out != state_in
+        assert len({state_in, batch, hints, state_out}) == 4
         head = state_out
     assert head == manifest.final
-    context, weights = split_proof(proven.inference.proof.proof, 2)
-    assert weights == manifest.final
-    assert context == open_context(
+    inference = proven.inference.proof.proof
+    assert read_slot(inference, InferenceSlot.STATE) == manifest.final
+    assert read_slot(inference, InferenceSlot.CONTEXT) == open_context(
         manifest.circuits.inference.opening, plan.inference_context(plan.payee, 0)
     )
     for index, leaf in enumerate(manifest.dataset.leaves):
-        assert split_proof(proven.proof("range", index).proof, 2) == (manifest.genesis, leaf)
+        proof = proven.proof("range", index).proof
+        assert read_slot(proof, RangeSlot.STATE) == manifest.genesis
+        assert read_slot(proof, RangeSlot.BATCH) == leaf
 
 
 def test_every_block_is_used_and_all_commitments_differ(proven: Any) -> None:

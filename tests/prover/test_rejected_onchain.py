@@ -80,7 +80,13 @@ def test_a_flipped_byte(proven: Any, opened: TrainingClient) -> None:
 
 @pytest.mark.parametrize(
     ("slot", "name"),
-    [(0, "ContextMismatch"), (1, "WrongHead"), (2, "BlockNotInDataset"), (3, "ProofRejected")],
+    [
+        (0, "ContextMismatch"),
+        (1, "WrongHead"),
+        (2, "BlockNotInDataset"),
+        (3, "ProofRejected"),
+        (4, "ProofRejected"),
+    ],
 )
 def test_a_flipped_byte_of_each_commitment(
     proven: Any, opened: TrainingClient, slot: int, name: str

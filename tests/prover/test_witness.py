@@ -11,33 +11,32 @@ from typing import Any
 import numpy as np
 import pytest
 
-from zkdescent.circuits.executor import execute
-from zkdescent.circuits.ezkl_backend import srs, worker
+from zkdescent.circuits.executor import evaluate, execute
+from zkdescent.circuits.ezkl_backend import gadgets, srs, worker
 from zkdescent.circuits.ezkl_backend.backend import EzklBackend, felt
 from zkdescent.circuits.ezkl_backend.codegen import emit_onnx
-from zkdescent.circuits.fixed_point import FixedPoint, IntegerArray, sigmoid_table
-from zkdescent.circuits.program import Builder, Op, Program
-from zkdescent.core.errors import ProverError, RangeOverflow
+from zkdescent.circuits.ezkl_backend.digits import Digits
+from zkdescent.circuits.fixed_point import FixedPoint, IntegerArray, table_value
+from zkdescent.circuits.program import TABLES, Builder, Op, Program
+from zkdescent.core.errors import ProverError
 from zkdescent.core.records import FIELD_MODULUS
 
 pytestmark = pytest.mark.prover
 FIXED = FixedPoint()
-THREE_LEGS = FixedPoint(decomposition_base=1 << 10, decomposition_legs=3)
 
 
-def compiled(program: Program, fixed: FixedPoint, directory: Path, logrows: int) -> dict[str, Path]:
+def compiled(program: Program, directory: Path, logrows: int) -> dict[str, Path]:
     """Emit and compile a program with a public output."""
     names = ("onnx", "settings", "compiled", "vk", "pk")
     files = {name: directory / name for name in names}
     directory.mkdir(exist_ok=True)
-    files["onnx"].write_bytes(emit_onnx(program, fixed))
+    files["onnx"].write_bytes(emit_onnx(program, Digits(logrows)))
     worker.call(
         "compile_circuit",
         onnx=str(files["onnx"]),
         settings=str(files["settings"]),
         compiled=str(files["compiled"]),
         logrows=logrows,
-        fixed=fixed.to_json(),
         public_output=True,
         assignments=None,
     )
@@ -45,16 +44,23 @@ def compiled(program: Program, fixed: FixedPoint, directory: Path, logrows: int)
 
 
 def witness(
-    program: Program, fixed: FixedPoint, inputs: dict[str, IntegerArray], directory: Path
+    program: Program,
+    fixed: FixedPoint,
+    inputs: dict[str, IntegerArray],
+    directory: Path,
+    logrows: int,
 ) -> list[int]:
     """Output of the circuit as ezkl's own witness generator computes it; no keys needed."""
-    files = compiled(program, fixed, directory, 15)
+    files = compiled(program, directory, logrows)
     data, out = directory / "input.json", directory / "witness.json"
-    tensors = [[felt(int(v)) for v in inputs[name]] for name in program.inputs]
+    hints = gadgets.honest_hints(program, evaluate(program, inputs, fixed), Digits(logrows))
+    tensors = [[felt(int(v)) for v in t] for t in (*(inputs[n] for n in program.inputs), hints)]
     data.write_text(json.dumps({"input_data": tensors}))
     code = "import sys, ezkl; ezkl.gen_witness(*sys.argv[1:4], None, None)"
     arguments = [str(data), str(files["compiled"]), str(out)]
-    subprocess.run([sys.executable, "-c", code, *arguments], check=True, capture_output=True)
+    subprocess.run(
+        [sys.executable, "-c", code, *arguments], check=True, capture_output=True, timeout=120
+    )
     values = [
         int.from_bytes(bytes.fromhex(v), "little")
         for v in json.loads(out.read_text())["outputs"][0]
@@ -62,91 +68,67 @@ def witness(
     return [v - FIELD_MODULUS if v > FIELD_MODULUS // 2 else v for v in values]
 
 
-def test_the_logistic_table_is_the_provers(tmp_path: Path) -> None:
-    arguments = np.arange(-FIXED.clamp, FIXED.clamp + 1).astype(object)
+@pytest.mark.parametrize("op", sorted(TABLES))
+def test_the_tables_are_the_provers(tmp_path: Path, op: Op) -> None:
+    """Every argument there is."""
+    arguments = np.arange(-FIXED.table_limit, FIXED.table_limit + 1).astype(object)
     b = Builder()
-    x = b.input("x", len(arguments))
-    program = b.finish(b.unary(Op.SIGMOID, x, (FIXED.sigmoid_bits,)))
-    table = witness(program, FIXED, {"x": arguments}, tmp_path)
-    assert table == sigmoid_table(arguments, FIXED.sigmoid_bits).tolist()
+    program = b.finish(b.table(op, b.input("x", len(arguments)), FIXED.table_bits))
+    table = witness(program, FIXED, {"x": arguments}, tmp_path, 15)
+    assert table == table_value(op, arguments, FIXED.table_bits).tolist()
 
 
-def everything(size: int) -> Program:
+def everything(size: int, fixed: FixedPoint) -> Program:
     """Every operation on one vector, in combinations that a lowered step has."""
     b = Builder()
+    b.input("context", 1)
     x = b.input("x", size)
     matrix = b.reshape(x, (2, size // 2))
     product = b.matmul(matrix, b.transpose(matrix))
-    scaled = b.mul(matrix, b.constant(-5))
-    small = b.rescale(b.shift_left(scaled, 2), 6)
-    clamped = b.unary(Op.CLAMP, small, (FIXED.clamp,))
-    mask = b.unary(Op.IS_POSITIVE, small)
+    small = b.rescale(b.shift_left(b.mul(matrix, b.constant(-5)), 2), 8, 19)
+    table = b.rescale(matrix, 18 - fixed.table_bits - 3, fixed.table_bits + 3)
+    narrow = b.rescale(matrix, 9, 9)
+    square = b.add(b.mul(narrow, narrow), b.constant(1))
+    mask = b.is_positive(small, 19)
     parts = [
-        b.unary(Op.SIGMOID, clamped, (FIXED.sigmoid_bits,)),
-        b.unary(Op.RELU, small),
+        *(b.table(op, table, fixed.table_bits) for op in sorted(TABLES)),
         mask,
         b.mul(mask, small),
-        b.unary(Op.ABS, small),
-        b.unary(Op.RANGE_CHECK, matrix),
+        b.range_check(matrix, 18),
+        b.is_positive(b.neg(b.shift_left(matrix, 1)), 19),
         b.neg(b.sub(small, b.sum(matrix, (1,)))),
         b.sub(b.shift_left(matrix, 3), b.neg(small)),
-        b.rescale(product, 12),
-        b.rescale(b.neg(product), 13),
-        b.rescale(b.shift_left(matrix, 4), 4),
-        b.rescale(b.shift_left(matrix, 4), 2),
-        b.rescale(b.add(b.shift_left(small, 4), matrix), 7),
-        b.add(small, b.constant(-1)),
-        clamped,
+        b.rescale(product, 12, 36),
+        b.rescale(b.neg(product), 33, 14),
+        b.rescale(b.shift_left(product, 70), 90, 30),
+        b.rescale(b.shift_left(matrix, 4), 4, 18),
+        b.rescale(b.shift_left(matrix, 4), 2, 20),
+        b.divide(small, b.add(mask, b.constant(3)), 19, 3),
+        b.divide(b.neg(b.shift_left(matrix, 9)), b.range_check(square, 19), 28, 19),
+        b.sqrt(square, 17),
+        b.take(small, [size - 1, -1, 0, 0, -1, 3], (6,)),
+        b.mul(b.take(b.shift_left(matrix, 3), [2, -1], (2,)), b.constant(1 << 20)),
+        b.add(matrix, b.constant(*range(-3, size // 2 - 3), shape=(1, size // 2))),
+        b.add(small, b.constant(-(1 << 40) - 1)),
     ]
     flat = [b.reshape(p, (b.node(p).size,)) for p in parts]
     return b.finish(b.concat([b.slice(x, 1, 4), *flat]))
 
 
-@pytest.mark.parametrize("fixed", [FIXED, THREE_LEGS], ids=["two legs", "three legs"])
-def test_every_operation_is_bit_exact(tmp_path: Path, fixed: FixedPoint) -> None:
+@pytest.mark.parametrize(
+    ("logrows", "fixed"), [(11, FixedPoint(table_bits=7)), (15, FIXED)], ids=["11", "15"]
+)
+def test_every_operation_is_bit_exact(tmp_path: Path, logrows: int, fixed: FixedPoint) -> None:
     draw = np.random.default_rng(0)
-    edges = [
-        0,
-        1,
-        -1,
-        2,
-        -2,
-        8,
-        -8,
-        24,
-        -24,
-        40,
-        -40,
-        8191,
-        -8191,
-        8192,
-        -8192,
-        1 << 17,
-        -(1 << 17),
-    ]
-    vector = np.array([*edges, *draw.integers(-(1 << 17), 1 << 17, 47).tolist()], dtype=object)
-    program = everything(len(vector))
-    expected = execute(program, {"x": vector}, fixed).tolist()
-    got = witness(program, fixed, {"x": vector}, tmp_path)
-    assert got == expected
-
-
-@pytest.mark.parametrize("op", [Op.RESCALE, Op.RELU, Op.IS_POSITIVE, Op.ABS, Op.RANGE_CHECK])
-@pytest.mark.parametrize("sign", [1, -1])
-def test_what_the_executor_refuses_the_circuit_refuses_too(
-    tmp_path: Path, op: Op, sign: int
-) -> None:
-    b = Builder()
-    x = b.input("x", 1)
-    program = b.finish(b.rescale(x, 4) if op is Op.RESCALE else b.unary(op, x))
-    unit = 16 if op is Op.RESCALE else 1
-    inside = {"x": np.array([sign * (FIXED.decomposition_bound - 1) * unit], dtype=object)}
-    beyond = {"x": np.array([sign * FIXED.decomposition_bound * unit], dtype=object)}
-    assert witness(program, FIXED, inside, tmp_path) == execute(program, inside, FIXED).tolist()
-    with pytest.raises(RangeOverflow):
-        execute(program, beyond, FIXED)
-    with pytest.raises(subprocess.CalledProcessError):
-        witness(program, FIXED, beyond, tmp_path)
+    edges = [0, 1, -1, 2, -2, 8, -8, 24, -24, 40, -40, 8191, -8191, 8192, -8192]
+    border = (1 << 17) - 100
+    drawn = draw.integers(-border, border, 47).tolist()
+    vector = np.array([*edges, border, -border, *drawn], dtype=object)
+    program = everything(len(vector), fixed)
+    assert {node.op for node in program.nodes} == set(Op)
+    inputs = {"context": np.array([5], dtype=object), "x": vector}
+    expected = execute(program, inputs, fixed).tolist()
+    assert witness(program, fixed, inputs, tmp_path, logrows) == expected
 
 
 def test_the_steps_of_the_project_are_bit_exact(proven: Any) -> None:
@@ -168,10 +150,10 @@ def test_the_verifying_key_is_reproducible_across_processes(proven: Any, tmp_pat
 
 
 def _vk(program: Program, directory: Path) -> bytes:
-    files = compiled(program, FIXED, directory, 9)
+    files = compiled(program, directory, 11)
     worker.call(
         "setup",
-        srs=str(srs.unsafe_srs(9)),
+        srs=str(srs.unsafe_srs(11)),
         **{name: str(files[name]) for name in ("settings", "compiled", "vk", "pk")},
     )
     return files["vk"].read_bytes()

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import hashlib
 import shutil
-from functools import cache
+from collections.abc import Callable
+from functools import cache, cached_property
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +14,7 @@ import pytest
 import torch
 
 from zkdescent.core.config import load_callable, load_project
-from zkdescent.pipeline.blueprint import Blueprint, make_blueprint
+from zkdescent.pipeline.blueprint import make_blueprint
 from zkdescent.pipeline.examples import create_project, example_names, examples_directory
 from zkdescent.pipeline.fidelity_runs import FloatArray, StepSource, run_fixed, run_float
 from zkdescent.train.metrics import HEADLINE, Metrics, evaluate
@@ -35,45 +36,45 @@ LEARNS = {
 }
 
 
+class Example:
+    """An example, compiled, with the ends of its runs."""
+
+    def __init__(self, name: str, directory: Path) -> None:
+        ignored = shutil.ignore_patterns(".zkdescent", "__pycache__")
+        shutil.copytree(EXAMPLES / name, directory, ignore=ignored)
+        self.blueprint = make_blueprint(load_project(directory))
+        self.steps = self.blueprint.project.config.train.steps
+
+    @cached_property
+    def float_end(self) -> FloatArray:
+        """Parameters after the whole run in float."""
+        found = run_float(self.blueprint, self.steps)
+        assert found.error is None
+        return found.parameters[-1]
+
+    @cached_property
+    def fixed_end(self) -> FloatArray:
+        """Parameters after the whole run in the reference executor."""
+        return self.fixed_end_with(self.blueprint.fixed.fraction_bits)
+
+    def fixed_end_with(self, fraction_bits: int) -> FloatArray:
+        """The same with another number of fraction bits."""
+        found = run_fixed(self.blueprint, StepSource(self.blueprint).at(fraction_bits), self.steps)
+        assert found.error is None
+        return found.states[-1][: self.blueprint.layout.parameter_size]
+
+    def measured(self, parameters: FloatArray) -> tuple[Metrics, Metrics]:
+        """Metrics of training rows and of rows held back."""
+        module, data = with_parameters(self.blueprint.module, parameters), self.blueprint.data
+        found = evaluate(module, self.blueprint.loss, data.train, data.validation, step=0)
+        assert found.validation is not None
+        return found.train, found.validation
+
+
 @pytest.fixture(scope="module")
-def blueprint_of(tmp_path_factory: pytest.TempPathFactory) -> Any:
-    """The blueprint of an example by name, made once."""
-
-    @cache
-    def make(name: str) -> Blueprint:
-        directory = tmp_path_factory.mktemp("examples") / name
-        shutil.copytree(
-            EXAMPLES / name, directory, ignore=shutil.ignore_patterns(".zkdescent", "__pycache__")
-        )
-        return make_blueprint(load_project(directory))
-
-    return make
-
-
-@cache
-def float_end(blueprint: Blueprint) -> FloatArray:
-    """Parameters after the whole run in float."""
-    found = run_float(blueprint, blueprint.project.config.train.steps)
-    assert found.error is None
-    return found.parameters[-1]
-
-
-def fixed_end(blueprint: Blueprint, fraction_bits: int) -> FloatArray:
-    """Parameters after the whole run in the reference executor."""
-    step = StepSource(blueprint).at(fraction_bits)
-    found = run_fixed(blueprint, step, blueprint.project.config.train.steps)
-    assert found.error is None
-    end: FloatArray = found.states[-1][: blueprint.layout.parameter_size]
-    return end
-
-
-def measured(blueprint: Blueprint, parameters: FloatArray) -> tuple[Metrics, Metrics]:
-    """Metrics of training rows and of rows held back."""
-    module = with_parameters(blueprint.module, parameters)
-    data = blueprint.data
-    found = evaluate(module, blueprint.loss, data.train, data.validation, step=0)
-    assert found.validation is not None
-    return found.train, found.validation
+def example(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], Example]:
+    """An example by name, compiled once."""
+    return cache(lambda name: Example(name, tmp_path_factory.mktemp("examples") / name))
 
 
 def is_close(floats: Metrics, fixed: Metrics) -> bool:
@@ -88,26 +89,25 @@ def test_every_example_is_here() -> None:
 
 
 @pytest.mark.parametrize("name", sorted(LEARNS))
-def test_fixed_point_ends_where_float_ends(blueprint_of: Any, name: str) -> None:
-    blueprint = blueprint_of(name)
-    floats = measured(blueprint, float_end(blueprint))
-    fixed = measured(blueprint, fixed_end(blueprint, blueprint.fixed.fraction_bits))
+def test_fixed_point_ends_where_float_ends(example: Callable[[str], Example], name: str) -> None:
+    it = example(name)
+    floats, fixed = it.measured(it.float_end), it.measured(it.fixed_end)
     assert all(is_close(a, b) for a, b in zip(floats, fixed, strict=True)), (floats, fixed)
-    headline = HEADLINE[blueprint.loss.task]
-    assert fixed[1].get(headline) >= LEARNS[name]
+    assert fixed[1].get(HEADLINE[it.blueprint.loss.task]) >= LEARNS[name]
 
 
 @pytest.mark.parametrize("name", ["mlp-csv", "ratings-factorisation"])
-def test_eight_bits_end_elsewhere(blueprint_of: Any, name: str) -> None:
-    blueprint = blueprint_of(name)
-    floats = measured(blueprint, float_end(blueprint))
-    coarse = measured(blueprint, fixed_end(blueprint, 8))
+def test_eight_fraction_bits_end_elsewhere(example: Callable[[str], Example], name: str) -> None:
+    it = example(name)
+    floats, coarse = it.measured(it.float_end), it.measured(it.fixed_end_with(8))
     assert not all(is_close(a, b) for a, b in zip(floats, coarse, strict=True))
 
 
 @pytest.mark.parametrize("name", sorted(LEARNS))
-def test_every_circuit_of_an_example_is_bounded(blueprint_of: Any, name: str) -> None:
-    blueprint = blueprint_of(name)
+def test_every_circuit_of_an_example_is_bounded(
+    example: Callable[[str], Example], name: str
+) -> None:
+    blueprint = example(name).blueprint
     assert [request.role for request in blueprint.requests()] == ["step", "range", "inference"]
     assert blueprint.size <= 15
 
@@ -119,10 +119,10 @@ def test_an_example_can_be_copied(tmp_path: Path, name: str) -> None:
     assert load_project(tmp_path / "copy").config.project.name == "copy"
 
 
-def test_the_autoencoder_finds_fraud(blueprint_of: Any) -> None:
+def test_the_autoencoder_finds_fraud(example: Callable[[str], Example]) -> None:
     """A limit on one column finds none of it, nor does the model before it is trained."""
-    blueprint = blueprint_of("anomaly-autoencoder")
-    directory = blueprint.project.directory
+    it = example("anomaly-autoencoder")
+    directory, blueprint = it.blueprint.project.directory, it.blueprint
     judged = load_callable("data.py:judged", directory)
     scores = load_callable("detect.py:scores", directory)
     area = load_callable("detect.py:area_under_curve", directory)
@@ -138,12 +138,9 @@ def test_the_autoencoder_finds_fraud(blueprint_of: Any) -> None:
 
         return float(area(scores(reconstruct, rows), fraudulent))
 
-    floats = found(float_end(blueprint))
-    fixed = found(fixed_end(blueprint, blueprint.fixed.fraction_bits))
-    genesis = found(blueprint.parameters_of(blueprint.genesis))
-    assert fixed >= 0.97
-    assert abs(fixed - floats) <= 0.005
-    assert genesis < 0.7
+    assert found(it.fixed_end) >= 0.97
+    assert abs(found(it.fixed_end) - found(it.float_end)) <= 0.005
+    assert found(blueprint.parameters_of(blueprint.genesis)) < 0.7
     assert max(float(area(abs(column), fraudulent)) for column in rows.T) < 0.6
 
 
@@ -157,19 +154,19 @@ def test_the_area_under_the_curve_is_the_share_of_pairs_in_order() -> None:
 
 def digest(*arrays: Any) -> str:
     """Of numbers with four decimals."""
-    thousands = [np.round(np.asarray(a, dtype=float) * 10_000).astype("<i8") for a in arrays]
-    return hashlib.sha256(b"".join(a.tobytes() for a in thousands)).hexdigest()[:16]
+    ten_thousandths = [np.round(np.asarray(a, dtype=float) * 10_000).astype("<i8") for a in arrays]
+    return hashlib.sha256(b"".join(a.tobytes() for a in ten_thousandths)).hexdigest()[:16]
 
 
 @pytest.mark.parametrize(
     ("name", "factory", "shapes", "expected"),
     [
-        ("anomaly-autoencoder", "transactions", ((640, 8), (640, 8)), "?"),
-        ("anomaly-autoencoder", "judged", ((400, 8), (400,)), "?"),
-        ("ratings-factorisation", "ratings", ((218, 36), (218, 1)), "?"),
-        ("price-rnn", "windows", ((413, 6), (413, 1)), "?"),
-        ("digits-mlp", "images", ((1797, 64), (1797, 10)), "?"),
-        ("digits-cnn", "images", ((1797, 64), (1797, 10)), "?"),
+        ("anomaly-autoencoder", "transactions", ((640, 8), (640, 8)), "8f3ad52db27dded1"),
+        ("anomaly-autoencoder", "judged", ((400, 8), (400,)), "62fb7ce0a57821ac"),
+        ("ratings-factorisation", "ratings", ((237, 36), (237, 1)), "e375cea5ac3df85e"),
+        ("price-rnn", "windows", ((413, 6), (413, 1)), "8fb89bfe7e1d0ba9"),
+        ("digits-mlp", "images", ((1797, 64), (1797, 10)), "6dfd8a007ab0e2e9"),
+        ("digits-cnn", "images", ((1797, 64), (1797, 10)), "6dfd8a007ab0e2e9"),
     ],
 )
 def test_made_up_data_are_the_same_everywhere(

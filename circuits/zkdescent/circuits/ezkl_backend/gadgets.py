@@ -3,7 +3,7 @@
 ezkl's own division and comparison cost 24 to 100 rows an element. These cost 3 to 12, because the
 digits come in as one committed tensor of *hints*, are looked up once, and are recombined with plain
 arithmetic. For each operation this module says how many digits it wants (`plan`), what an honest
-prover puts there (`honest_hints`), and which constraints bind them (`GadgetEmitter`).
+prover puts there (`honest_hints`), and `codegen` emits the constraints that bind them.
 
 | operation | supplied | checked |
 |---|---|---|
@@ -23,7 +23,7 @@ import numpy as np
 
 from zkdescent.circuits.ezkl_backend.digits import Digits
 from zkdescent.circuits.fixed_point import IntegerArray
-from zkdescent.circuits.program import DECOMPOSING, Node, Op, Program
+from zkdescent.circuits.program import DECOMPOSING, TABLES, Node, Op, Program
 from zkdescent.core.errors import ProverError
 
 
@@ -129,6 +129,8 @@ def honest_hints(program: Program, values: Sequence[IntegerArray], digits: Digit
     digit_parts: list[IntegerArray] = []
     sign_parts: list[IntegerArray] = []
     for index, node in enumerate(program.nodes):
+        if node.op in TABLES:
+            digits.check(values[node.inputs[0]], node.label)
         if node.op not in DECOMPOSING:
             continue
         arguments = [values[i].astype(object) for i in node.inputs]
