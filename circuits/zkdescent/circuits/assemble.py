@@ -107,6 +107,8 @@ def inference_program(
     row = builder.input(ROW, features)
     f = fixed.fraction_bits
     parameters = _split_state(builder, state, layout)[: layout.parameters]
+    # Nobody has range-checked a row that somebody asks about.
+    row = builder.range_check(row, fixed.data_capacity, "x")
     x = Symbolic(builder.reshape(row, (1, features)), f)
     outputs = Lowering(builder, fixed, rescaled).run(graph, [*parameters, x])
     return builder.finish(builder.concat([row, _flat(builder, outputs)]))

@@ -131,7 +131,9 @@ class Lowering:
             rounded = self._finished(value, self._outputs[node.name], node.name)
         elif node.name in self.rescaled:
             # A coefficient above one would magnify the rounding.
-            scale = self._finest[node] + max(0, ceil_log2(abs(value.coefficient)))
+            is_scalar = self.builder.node(value.node).size == 1
+            finest = self._finest[node] if is_scalar else self.fixed.fraction_bits
+            scale = finest + max(0, ceil_log2(abs(value.coefficient)))
             if value.scale <= scale:
                 return value
             rounded = self.arithmetic.rescale(value, scale, node.name)
@@ -142,9 +144,10 @@ class Lowering:
         return rounded
 
     def _finest_readers(self, graph: fx.GraphModule) -> dict[fx.Node, int]:
-        """Fraction bits to which a node may be rounded: those of the finest output it flows into.
+        """Fraction bits to which a scalar may be rounded: those of the finest output it flows into.
 
-        An output is rounded itself, so what flows through it counts no further.
+        Schedules and bias corrections live in few scalars with many bits. An output is rounded
+        itself, so what flows through it counts no further. Tensors are rounded to `fraction_bits`.
         """
         finest: dict[fx.Node, int] = {}
         for node in reversed(graph.graph.nodes):

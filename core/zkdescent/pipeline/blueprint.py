@@ -21,7 +21,7 @@ from zkdescent.circuits.program import Program
 from zkdescent.circuits.proof_system import CircuitRequest, ProofSystem
 from zkdescent.circuits.trace import StateLayout, trace_inference, trace_step
 from zkdescent.circuits.tuner import Objective, Tuning
-from zkdescent.circuits.tuner.programs import CircuitPrograms
+from zkdescent.circuits.tuner.programs import PUBLIC_VALUE_BOUND, CircuitPrograms
 from zkdescent.core.config import Project
 from zkdescent.pipeline.sizing import size_circuits
 from zkdescent.train.blocks import batch_blocks
@@ -32,9 +32,6 @@ from zkdescent.train.optimizers import FlatState, UpdateRule, described, rule_of
 
 if TYPE_CHECKING:
     import torch
-
-PUBLIC_VALUE_BOUND = 1 << 127
-"""What contracts accept as a fixed-point public value (Fixed.sol), exclusive magnitude."""
 
 
 @dataclass(frozen=True)

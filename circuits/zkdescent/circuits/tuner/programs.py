@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from functools import cached_property
+from math import inf
 
 from torch import fx
 
 from zkdescent.circuits import assemble
 from zkdescent.circuits.assemble import BatchShape
+from zkdescent.circuits.bounds import check_step, magnitude_bounds
 from zkdescent.circuits.fixed_point import FixedPoint
 from zkdescent.circuits.passes import optimise
 from zkdescent.circuits.passes.explain import Explanation, explain_lowering
@@ -19,6 +21,10 @@ from zkdescent.circuits.trace import StateLayout
 from zkdescent.circuits.tuner.explained import lower_step_with
 from zkdescent.circuits.tuner.models import cost_model
 from zkdescent.circuits.tuner.placements import Placements
+from zkdescent.core.errors import RangeOverflow
+
+PUBLIC_VALUE_BOUND = 1 << 127
+"""What contracts accept as a fixed-point public value (Fixed.sol), exclusive magnitude."""
 
 
 @dataclass(frozen=True)
@@ -41,7 +47,7 @@ class CircuitPrograms:
             lambda cost: assemble.place_step_rescales(
                 self.step_graph, self.layout, self.batch, self.fixed, cost
             ),
-            self.backend.cost,
+            self.cost,
             self._obstacle,
             candidates(self.step_graph),
         )
@@ -54,7 +60,7 @@ class CircuitPrograms:
             lambda cost: assemble.place_inference_rescales(
                 self.inference_graph, self.layout, self.batch.features, self.fixed, cost
             ),
-            self.backend.cost,
+            self.cost,
             self._obstacle,
             candidates(self.inference_graph),
         )
@@ -96,8 +102,33 @@ class CircuitPrograms:
         )
         return all(self.backend.fits(request, size) for request in requests)
 
+    def cost(self, program: Program, size: int) -> float:
+        """Rows, as the backend says; infinite for a program whose values could wrap.
+
+        Rounding is also what bounds a value: without this the cheapest placement of a deep graph
+        is one that is never rounded and cannot be proven.
+        """
+        rows = self.backend.cost(program, size)
+        return inf if rows < inf and self._wraps(program, size) else rows
+
+    def _wraps(self, program: Program, size: int) -> str:
+        """What could wrap around the field, for any witness; empty if nothing can."""
+        gadget = self.backend.gadget_bound(size)
+        state = gadget(assemble.state_capacity(self.layout, self.fixed))
+        try:
+            if assemble.BATCH in program.inputs:
+                batch = gadget(self.fixed.data_capacity)
+                check_step(program, state=state, batch=batch, gadget=gadget)
+            else:
+                inputs = {assemble.STATE: state, assemble.ROW: PUBLIC_VALUE_BOUND}
+                magnitude_bounds(program, inputs, gadget)
+        except RangeOverflow as error:
+            return str(error)
+        return ""
+
     def _obstacle(self, program: Program, size: int) -> str:
-        return cost_model(self.backend.name).demand(program, size).obstacle
+        too_wide = cost_model(self.backend.name).demand(program, size).obstacle
+        return too_wide or self._wraps(program, size)
 
     def _passed(self, program: Program, size: int) -> Program:
         return optimise(program, lambda p: self.backend.cost(p, size)).program
