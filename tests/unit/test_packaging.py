@@ -43,6 +43,7 @@ def test_the_wheel_holds_only_the_namespace(
         "zkdescent/verifier/artifacts/TrainingLedger.json",
         "zkdescent/examples/breast-cancer/zkdescent.toml",
         "zkdescent/examples/mlp-csv/model.py",
+        "zkdescent/examples/digits-cnn/data.py",
         "zkdescent/verifier/py.typed",
         "zkdescent/pipeline/benchmark/circom/linear_step.circom",
         "zkdescent/pipeline/benchmark/circom/groth16.mjs",

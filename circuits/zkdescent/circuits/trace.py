@@ -136,7 +136,12 @@ def trace_inference(module: torch.nn.Module, *, features: int) -> fx.GraphModule
     params = [p.detach().clone() for _, p in module.named_parameters()]
 
     def forward(params: list[Tensor], x: Tensor) -> list[Tensor]:
-        return [torch.func.functional_call(module, dict(zip(names, params, strict=True)), x)]
+        def model(params: list[Tensor]) -> Tensor:
+            return torch.func.functional_call(module, dict(zip(names, params, strict=True)), x)
+
+        # The forward half of a gradient: torch then takes no shortcuts in place, as in RNNCell.
+        output, _ = torch.func.vjp(model, params)
+        return [output]
 
     return _trace(forward, params, torch.zeros(1, features), what="the model")
 
