@@ -136,12 +136,11 @@ def trace_inference(module: torch.nn.Module, *, features: int) -> fx.GraphModule
     params = [p.detach().clone() for _, p in module.named_parameters()]
 
     def forward(params: list[Tensor], x: Tensor) -> list[Tensor]:
-        def model(params: list[Tensor]) -> Tensor:
+        def model(params: list[Tensor]) -> Any:
             return torch.func.functional_call(module, dict(zip(names, params, strict=True)), x)
 
         # The forward half of a gradient: torch then takes no shortcuts in place, as in RNNCell.
-        output, _ = torch.func.vjp(model, params)
-        return [output]
+        return [torch.func.vjp(model, params)[0]]
 
     return _trace(forward, params, torch.zeros(1, features), what="the model")
 
