@@ -60,10 +60,10 @@ class FixedPoint:
     def table_limit(self) -> int:
         """Largest argument of a table, in units of 2**-table_bits; the smallest is its negative.
 
-        A few units less than the bound, so that a table of so many rows as the bounds ask for is
-        sure to hold it: provers keep some rows for themselves.
+        64 units less than the bound: provers keep up to 32 rows of a table for themselves, and a
+        multiple of 64 has so few significant bits that the clamp's constant is exact.
         """
-        return (self.table_bound << self.table_bits) - 33
+        return (self.table_bound << self.table_bits) - 64
 
     def to_json(self) -> dict[str, int]:
         """Return the fields as a plain dictionary (part of the hyperparameters a task commits)."""

@@ -130,6 +130,16 @@ def test_the_sigmoid_is_symmetric_and_reaches_its_limits_at_the_ends() -> None:
     assert (tanh[0], tanh[-1]) == (-one, one)
 
 
+@pytest.mark.parametrize("bound", [4, 8, 16])
+@pytest.mark.parametrize("table_bits", [7, 9, 10, 11])
+def test_the_end_of_a_table_is_an_exact_constant(table_bits: int, bound: int) -> None:
+    """Rounded up by one unit, it would let an argument through that no table holds."""
+    fixed = FixedPoint(table_bits=table_bits, table_bound=bound)
+    end = Fraction(fixed.table_limit, 1 << table_bits)
+    mantissa, exponent = dyadic(end, fixed.constant_bits)
+    assert Fraction(mantissa) / 2**exponent == end
+
+
 @pytest.mark.parametrize("bits", [3, 21])
 def test_fraction_bits_out_of_range(bits: int) -> None:
     with pytest.raises(ConfigError, match="fraction_bits"):
@@ -139,6 +149,6 @@ def test_fraction_bits_out_of_range(bits: int) -> None:
 def test_capacities_follow_from_the_fields() -> None:
     fixed = FixedPoint(fraction_bits=14, headroom_bits=6, table_bits=9, table_bound=4)
     assert fixed.data_capacity == 20
-    # Tables end up to 33 units before their bound, so that every circuit's column holds them.
-    assert 4 * 2**9 - 33 <= fixed.table_limit < 4 * 2**9
+    # Tables end 64 units before their bound, so that every circuit's column holds them.
+    assert fixed.table_limit == 4 * 2**9 - 64
     assert FixedPoint(**fixed.to_json()) == fixed

@@ -18,11 +18,13 @@ from hypothesis import strategies as st
 from torch import Tensor
 from torch.nn import functional
 
-from zkdescent.circuits.executor import execute
-from zkdescent.circuits.fixed_point import FixedPoint
+from zkdescent.circuits.executor import evaluate, execute
+from zkdescent.circuits.ezkl_backend.digits import Digits
+from zkdescent.circuits.ezkl_backend.gadgets import honest_hints
+from zkdescent.circuits.fixed_point import FixedPoint, quantize
 from zkdescent.circuits.lowering import Lowering
-from zkdescent.circuits.program import Builder
-from zkdescent.circuits.symbolic import Symbolic
+from zkdescent.circuits.program import Builder, Op
+from zkdescent.circuits.symbolic import Arithmetic, Symbolic
 from zkdescent.circuits.trace import trace_inference
 
 Make = Callable[..., Any]
@@ -118,3 +120,23 @@ def test_the_page_states_these_errors() -> None:
     page = (Path(__file__).parents[3] / "docs" / "operators.md").read_text()
     for name, (_, forward, backward) in STATED.items():
         assert f"| {name} | {forward:g} | {backward:g} |" in page
+
+
+@pytest.mark.parametrize("function", [torch.sigmoid, torch.tanh])
+def test_arguments_beyond_the_table_are_clamped_to_its_very_end(
+    function: Callable[[Tensor], Tensor],
+) -> None:
+    """The smallest circuit that holds the table takes them; one unit more and it would not."""
+    fixed = FixedPoint()
+    builder = Builder()
+    x = Symbolic(builder.input("x", 4), fixed.fraction_bits)
+    op = {torch.sigmoid: Op.SIGMOID, torch.tanh: Op.TANH}[function]
+    y = Arithmetic(builder, fixed).table(op, x)
+    program = builder.finish(y.node)
+    values = evaluate(
+        program, {"x": quantize(np.array([-9.0, -8.0, 8.0, 9.0]), 12, what="x")}, fixed
+    )
+    (table,) = (n for n in program.nodes if n.op is op)
+    end = fixed.table_limit
+    assert list(values[table.inputs[0]]) == [-end, -end, end, end]
+    honest_hints(program, values, Digits(fixed.table_bits + 4))
