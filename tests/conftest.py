@@ -33,10 +33,11 @@ validation = 0.0
 loss = "{loss}"
 learning_rate = {learning_rate}
 batch_size = 4
-steps = 4
+steps = {steps}
+{train}
 [circuit]
 steps_per_proof = 2
-logrows = 12
+logrows = {logrows}
 {extra}
 """
 
@@ -90,7 +91,10 @@ def rows_csv(rows: int = 16) -> str:
 
 @pytest.fixture(scope="session")
 def write_project() -> WriteProject:
-    """Write the tiny project (linear 3 -> 1, two batch blocks of two steps) to a directory."""
+    """Write the tiny project (linear 3 -> 1, two batch blocks of two steps) to a directory.
+
+    `train` and `extra` are further lines of the tables [train] and [circuit].
+    """
 
     def write(
         directory: Path,
@@ -99,10 +103,20 @@ def write_project() -> WriteProject:
         rows: str | None = None,
         loss: str = "mse",
         learning_rate: float = 0.1,
+        steps: int = 4,
+        train: str = "",
+        logrows: int | str = 12,
         extra: str = "",
     ) -> Path:
         directory.mkdir(parents=True, exist_ok=True)
-        text = PROJECT.format(loss=loss, learning_rate=learning_rate, extra=extra)
+        text = PROJECT.format(
+            loss=loss,
+            learning_rate=learning_rate,
+            steps=steps,
+            train=train,
+            logrows=json.dumps(logrows),
+            extra=extra,
+        )
         (directory / "zkdescent.toml").write_text(text)
         (directory / "model.py").write_text(model)
         (directory / "rows.csv").write_text(rows_csv() if rows is None else rows)

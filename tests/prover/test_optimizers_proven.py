@@ -6,6 +6,10 @@ range proof, and the audit of the run from public artefacts.
 
 from __future__ import annotations
 
+import io
+from collections.abc import Callable
+from pathlib import Path
+
 import numpy as np
 import pytest
 from sklearn.datasets import load_breast_cancer
@@ -18,27 +22,6 @@ from zkdescent.pipeline.proving import load_trajectory, prove_project
 from zkdescent.pipeline.reporting import Reporter
 
 pytestmark = [pytest.mark.prover, pytest.mark.slow]
-
-PROJECT = """
-[project]
-name = "proven-{optimizer}"
-[model]
-factory = "model.py:build"
-[data]
-source = "csv"
-path = "rows.csv"
-target = "y"
-validation = 0.0
-[train]
-loss = "bce"
-optimizer = "{optimizer}"
-learning_rate = 0.01
-batch_size = 4
-steps = 2
-{extra}
-[circuit]
-steps_per_proof = 2
-"""
 
 EXTRA = {
     "sgd": "clip_norm = 0.25\n[train.schedule]\nkind = 'cosine'\nt_max = 8",
@@ -55,18 +38,23 @@ EXTRA = {
 
 
 @pytest.mark.parametrize("optimizer", EXTRA)
-def test_two_steps_are_proven(tmp_path_factory: pytest.TempPathFactory, optimizer: str) -> None:
-    directory = tmp_path_factory.mktemp(optimizer)
-    (directory / "zkdescent.toml").write_text(
-        PROJECT.format(optimizer=optimizer, extra=EXTRA[optimizer])
-    )
-    (directory / "model.py").write_text(
-        "from torch import nn\n\n\ndef build():\n    return nn.Linear(3, 1)\n"
-    )
+def test_two_steps_are_proven(
+    tmp_path: Path, write_project: Callable[..., Path], optimizer: str
+) -> None:
     features, targets = load_breast_cancer(return_X_y=True)
     chosen = np.r_[0:4, 19:23]  # four rows of each class
     table = np.column_stack([features[chosen, :3], targets[chosen]])
-    np.savetxt(directory / "rows.csv", table, delimiter=",", header="a,b,c,y", comments="")
+    rows = io.StringIO()
+    np.savetxt(rows, table, delimiter=",", header="a,b,c,y", comments="")
+    directory = write_project(
+        tmp_path,
+        rows=rows.getvalue(),
+        loss="bce",
+        learning_rate=0.01,
+        steps=2,
+        train=f'optimizer = "{optimizer}"\n{EXTRA[optimizer]}',
+        logrows="auto",
+    )
 
     project, report = load_project(directory), Reporter()
     blueprint = make_blueprint(project)

@@ -18,9 +18,9 @@ from zkdescent.circuits.fixed_point import FixedPoint
 from zkdescent.circuits.operators import (
     FACTORIES,
     HANDLERS,
-    SHAPE_ONLY,
     Value,
     literal,
+    needed_for,
     supported_operators,
     unsupported,
 )
@@ -84,7 +84,7 @@ class Lowering:
         scales = scales or [self.fixed.fraction_bits] * len(results)
         self.finest_scale = max(self.fixed.fraction_bits, *scales)
         self._outputs = dict(zip((n.name for n in results), scales, strict=True))
-        needed = _needed(results)
+        needed = needed_for(results)
         self._finest = self._finest_readers(graph)
         _refuse_noise(graph.graph.nodes, needed)
         for node in graph.graph.nodes:
@@ -192,16 +192,3 @@ def _refuse_noise(nodes: Iterable[fx.Node], needed: set[fx.Node]) -> None:
         is_noise = torch.Tag.nondeterministic_seeded in getattr(node.target, "tags", ())
         if is_noise and node in needed:
             raise unsupported(node, supported_operators())
-
-
-def _needed(results: Sequence[fx.Node]) -> set[fx.Node]:
-    """Nodes whose values the results depend on."""
-    needed: set[fx.Node] = set()
-    stack = list(results)
-    while stack:
-        node = stack.pop()
-        if node not in needed:
-            needed.add(node)
-            if node.target not in SHAPE_ONLY:
-                stack.extend(node.all_input_nodes)
-    return needed

@@ -63,7 +63,7 @@ CASES: dict[str, tuple[Function, float, float]] = {
     "mean": (lambda y: y - y.mean(0) * y.mean(1, keepdim=True), 1, 4),
     "variance": (lambda y: y * y.var(1, unbiased=False, keepdim=True) / 4, 1, 8),
     "deviation": (lambda y: y / (1 + y.std(1, keepdim=True)), 3, 8),
-    "norm": (lambda y: y / (1 + y.norm(dim=1, keepdim=True)), 3, 9),
+    "norm": (lambda y: y / (1 + y.norm(dim=1, keepdim=True)), 3, 7),
     "norm-1": (lambda y: y / (1 + torch.linalg.vector_norm(y, 1)), 2, 9),
     "amax": (lambda y: y - y.amax(1, keepdim=True), 1, 2),
     "amin-of-three": (lambda y: y[:, :3].amin(1, keepdim=True) * y, 1, 4),

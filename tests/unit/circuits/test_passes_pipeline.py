@@ -17,43 +17,37 @@ from zkdescent.circuits.executor import execute
 from zkdescent.circuits.ezkl_backend.cost import rows
 from zkdescent.circuits.ezkl_backend.digits import Digits
 from zkdescent.circuits.fixed_point import FixedPoint, dequantize, quantize
-from zkdescent.circuits.lowering import Lowering
 from zkdescent.circuits.passes import Pass, optimise
 from zkdescent.circuits.passes.explain import LowerWith, explain_lowering
 from zkdescent.circuits.passes.naive import NaiveArithmetic, compare_for_each_reader
 from zkdescent.circuits.placement import candidates
 from zkdescent.circuits.program import Builder, Op, Program
-from zkdescent.circuits.symbolic import Arithmetic, Symbolic
-from zkdescent.circuits.trace import StateLayout, trace_step
+from zkdescent.circuits.symbolic import Arithmetic
+from zkdescent.circuits.trace import StateLayout
 from zkdescent.core.errors import RangeOverflow
 
 FIXED, DIGITS = FixedPoint(), Digits(15)
 SHAPE = BatchShape(batch_size=4, features=3, targets=1)
+Step = tuple[fx.GraphModule, StateLayout]
 
 
 def cost(program: Program) -> float:
     return rows(program, DIGITS)
 
 
-def step_of(module: nn.Module) -> tuple[fx.GraphModule, StateLayout]:
-    """One step of gradient descent on the squared error, and its state."""
-    graph = trace_step(
-        module,
-        nn.functional.mse_loss,
-        lambda p, g, s: ([a - 0.05 * b for a, b in zip(p, g, strict=True)], []),
-        [],
+@pytest.fixture(scope="module")
+def step(traced: Callable[..., Any]) -> Step:
+    """A perceptron under gradient descent on the squared error."""
+    torch.manual_seed(0)
+    model = traced(
+        nn.Sequential(nn.Linear(3, 5), nn.ReLU(), nn.Linear(5, 4), nn.ReLU(), nn.Linear(4, 1)),
+        loss=nn.functional.mse_loss,
+        learning_rate=0.05,
         batch_size=SHAPE.batch_size,
         features=SHAPE.features,
         targets=SHAPE.targets,
     )
-    named = dict(module.named_parameters())
-    shapes = tuple(tuple(p.shape) for p in named.values())
-    return graph, StateLayout.uniform(tuple(named), shapes, len(named), FIXED.fraction_bits)
-
-
-def mlp() -> nn.Module:
-    torch.manual_seed(0)
-    return nn.Sequential(nn.Linear(3, 5), nn.ReLU(), nn.Linear(5, 4), nn.ReLU(), nn.Linear(4, 1))
+    return model.graph, model.layout
 
 
 def inputs_of(layout: StateLayout, steps: int) -> dict[str, Any]:
@@ -67,8 +61,8 @@ def inputs_of(layout: StateLayout, steps: int) -> dict[str, Any]:
 
 
 @pytest.mark.parametrize("everywhere", [False, True], ids=["rounded nowhere", "everywhere"])
-def test_three_steps_stay_the_same_bit_for_bit(everywhere: bool) -> None:
-    graph, layout = step_of(mlp())
+def test_three_steps_stay_the_same_bit_for_bit(step: Step, everywhere: bool) -> None:
+    graph, layout = step
     rescaled = candidates(graph) if everywhere else frozenset(("addmm", "addmm_1"))
     program = step_program(graph, layout, SHAPE, steps=3, fixed=FIXED, rescaled=rescaled)
     optimised = optimise(program, cost)
@@ -117,8 +111,8 @@ def test_what_is_dearer_is_undone() -> None:
     assert kept.program != program
 
 
-def test_reports_add_up() -> None:
-    graph, layout = step_of(mlp())
+def test_reports_add_up(step: Step) -> None:
+    graph, layout = step
     program = step_program(graph, layout, SHAPE, steps=2, fixed=FIXED, rescaled=candidates(graph))
     optimised = optimise(program, cost)
     reports = optimised.reports
@@ -132,33 +126,13 @@ def test_reports_add_up() -> None:
 
 def lower_with(graph: fx.GraphModule, layout: StateLayout) -> LowerWith:
     """One step with a chosen arithmetic."""
-
-    def lower(arithmetic: type[Arithmetic], rescaled: frozenset[str]) -> Program:
-        b = Builder()
-        b.input(CONTEXT, 1)
-        state, batch = b.input(STATE, layout.size), b.input(BATCH, SHAPE.size)
-        arguments, start = [], 0
-        for shape, size in zip(layout.shapes, layout.sizes, strict=True):
-            part = b.reshape(b.slice(state, start, start + size), shape)
-            arguments.append(Symbolic(part, FIXED.fraction_bits))
-            start += size
-        features = SHAPE.batch_size * SHAPE.features
-        for first, last, width in (
-            (0, features, SHAPE.features),
-            (features, SHAPE.size, SHAPE.targets),
-        ):
-            part = b.reshape(b.slice(batch, first, last), (SHAPE.batch_size, width))
-            arguments.append(Symbolic(part, FIXED.fraction_bits))
-        lowering = Lowering(b, FIXED, rescaled)
-        lowering.arithmetic = arithmetic(b, FIXED)
-        results = lowering.run(graph, arguments, layout.scales)
-        return b.finish(b.concat([b.reshape(r.node, (b.node(r.node).size,)) for r in results]))
-
-    return lower
+    return lambda arithmetic, rescaled: step_program(
+        graph, layout, SHAPE, steps=1, fixed=FIXED, rescaled=rescaled, arithmetic=arithmetic
+    )
 
 
-def test_each_stage_is_explained() -> None:
-    graph, layout = step_of(mlp())
+def test_each_stage_is_explained(step: Step) -> None:
+    graph, layout = step
     rescaled = frozenset(("addmm",))
     lower = lower_with(graph, layout)
     found = explain_lowering(lower, cost, everywhere=candidates(graph), rescaled=rescaled)
@@ -178,9 +152,8 @@ def test_each_stage_is_explained() -> None:
     assert (execute(proven, given, FIXED) == execute(found.program, given, FIXED)).all()
 
 
-def test_the_naive_program_computes_the_same_step_less_exactly() -> None:
-    module = mlp()
-    graph, layout = step_of(module)
+def test_the_naive_program_computes_the_same_step_less_exactly(step: Step) -> None:
+    graph, layout = step
     lower, given = lower_with(graph, layout), inputs_of(layout, 1)
     naive = lower(NaiveArithmetic, candidates(graph))
     folded = lower(Arithmetic, candidates(graph))

@@ -49,9 +49,7 @@ def test_blocks_are_features_then_targets_of_each_mini_batch(project: Project) -
 def test_the_genesis_is_the_seeded_model_and_zero_slots(
     tmp_path: Path, write_project: Write
 ) -> None:
-    directory = write_project(tmp_path)
-    file = directory / "zkdescent.toml"
-    file.write_text(file.read_text().replace("steps = 4", 'steps = 4\noptimizer = "momentum"'))
+    directory = write_project(tmp_path, train='optimizer = "momentum"')
     blueprint = make_blueprint(load_project(directory))
     assert blueprint.layout.names == ("weight", "bias", "velocity.weight", "velocity.bias")
     assert blueprint.genesis[4:].tolist() == [0, 0, 0, 0]

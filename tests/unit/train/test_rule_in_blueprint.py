@@ -17,10 +17,7 @@ UNIT = 2.0**-12
 
 
 def blueprint(directory: Path, write_project: Write, train: str) -> Blueprint:
-    file = write_project(directory) / "zkdescent.toml"
-    text = file.read_text().replace("steps = 4", f"steps = 4\n{train}")
-    file.write_text(text.replace("logrows = 12", 'logrows = "auto"'))
-    return make_blueprint(load_project(directory))
+    return make_blueprint(load_project(write_project(directory, train=train, logrows="auto")))
 
 
 @pytest.mark.parametrize(

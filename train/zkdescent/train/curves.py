@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import io
 from typing import TYPE_CHECKING
 
-from zkdescent.core.errors import ToolMissing
 from zkdescent.train.metrics import HEADLINE, Evaluation, History
+from zkdescent.train.picture import blank_figure, png
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -37,16 +36,7 @@ def plot_curves(
     Raises:
         ToolMissing: matplotlib isn't installed.
     """
-    try:
-        from matplotlib.backends.backend_agg import FigureCanvasAgg
-        from matplotlib.figure import Figure
-    except ImportError as error:
-        raise ToolMissing(
-            "matplotlib is not installed", hint="pip install 'zkdescent[train]'"
-        ) from error
-    # A Figure of its own and not pyplot: no global state, no window, no user's style.
-    figure = Figure(figsize=(11.5, 4.6), layout="constrained", facecolor="white")
-    FigureCanvasAgg(figure)
+    figure = blank_figure(11.5, 4.6)
     headline = HEADLINE["custom"]
     for task, name in HEADLINE.items():
         headline = name if task == float_history.task else headline
@@ -64,10 +54,7 @@ def plot_curves(
     figure.legend(
         handles, labels, loc="outside lower center", ncols=len(labels), frameon=False, fontsize=9
     )
-    buffer = io.BytesIO()
-    # Without the Software tag the bytes don't carry matplotlib's version.
-    figure.savefig(buffer, format="png", dpi=160, metadata={"Software": None})
-    return buffer.getvalue()
+    return png(figure, dpi=160)
 
 
 def _trajectories(axis: Axes, floats: History, proven: History | None, name: str) -> None:

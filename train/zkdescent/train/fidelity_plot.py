@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import io
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from zkdescent.core.errors import ToolMissing
 from zkdescent.train.curves import FLOAT_COLOUR, INK, MUTED, PROVEN_COLOUR, style
+from zkdescent.train.picture import blank_figure, png
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -45,23 +44,13 @@ def plot_fidelity(curves: FidelityCurves) -> bytes:
     Raises:
         ToolMissing: matplotlib isn't installed.
     """
-    try:
-        from matplotlib.backends.backend_agg import FigureCanvasAgg
-        from matplotlib.figure import Figure
-    except ImportError as error:
-        raise ToolMissing(
-            "matplotlib is not installed", hint="pip install 'zkdescent[train]'"
-        ) from error
-    figure = Figure(figsize=(13.0, 4.4), layout="constrained", facecolor="white")
-    FigureCanvasAgg(figure)
+    figure = blank_figure(13.0, 4.4)
     axes = figure.subplots(1, 3)
     for draw, axis in zip((_losses, _differences, _trials), axes, strict=True):
         draw(axis, curves)
         axis.legend(frameon=False, fontsize=9)
     figure.suptitle(curves.title, fontsize=13, fontweight="bold", color=INK)
-    buffer = io.BytesIO()
-    figure.savefig(buffer, format="png", dpi=160, metadata={"Software": None})
-    return buffer.getvalue()
+    return png(figure, dpi=160)
 
 
 def _losses(axis: Axes, curves: FidelityCurves) -> None:

@@ -22,6 +22,7 @@ from zkdescent.circuits.operators.registry import (
     HANDLERS,
     SHAPE_ONLY,
     Value,
+    needed_for,
     supported_operators,
 )
 
@@ -38,6 +39,7 @@ __all__ = [
     "literal",
     "losses",
     "matrices",
+    "needed_for",
     "normalization",
     "reductions",
     "shapes",

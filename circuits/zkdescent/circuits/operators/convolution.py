@@ -115,13 +115,19 @@ class Plan:
     arrangement: tuple[int, ...]
 
 
-def _patterns(mask: NDArray[np.bool_]) -> Iterator[tuple[Indices, Indices]]:
-    """Cut a mask (rows, columns) into full blocks: columns with equal rows, and those rows."""
-    patterns, member = np.unique(mask, axis=1, return_inverse=True)
+def _blocks(table: Indices, groups: int) -> Iterator[tuple[int, Indices, Indices, Indices]]:
+    """Cut a table of positions (rows, columns), -1 where there is none, into full blocks.
+
+    Yields, for each block and group: group, rows, columns that have a position in just those rows,
+    and the positions.
+    """
+    patterns, member = np.unique(table >= 0, axis=1, return_inverse=True)
     for index, pattern in enumerate(patterns.T):
         (rows,) = np.nonzero(pattern)
+        columns = np.nonzero(member.reshape(-1) == index)[0]
         if rows.size:
-            yield rows, np.nonzero(member.reshape(-1) == index)[0]
+            positions = table[np.ix_(rows, columns)]
+            yield from ((g, rows, columns, positions) for g in range(groups))
 
 
 def _operand(indices: Indices, rows: int) -> Operand:
@@ -143,14 +149,12 @@ def _plan(blocks: list[tuple[Operand, Operand, Indices]], size: int) -> Plan:
 def forward_plan(geometry: Geometry) -> Plan:
     """result[n, o, p] = sum over c, k of kernel[o, c, k] image[n, c, plane[k, p]]."""
     image, kernel, result = geometry.indices()
-    plane, blocks = geometry.windows.plane(), []
-    for taps, windows in _patterns(plane >= 0):
-        read = plane[np.ix_(taps, windows)]
-        for g in range(geometry.groups):
-            left = kernel[g][:, :, taps]  # o, c k
-            right = image[:, g][:, :, read].transpose(1, 2, 0, 3)  # c k, n p
-            target = result[:, g][:, :, windows].transpose(1, 0, 2)  # o, n p
-            blocks.append((_operand(left, 1), _operand(right, 2), target))
+    blocks = []
+    for g, taps, windows, read in _blocks(geometry.windows.plane(), geometry.groups):
+        left = kernel[g][:, :, taps]  # o, c k
+        right = image[:, g][:, :, read].transpose(1, 2, 0, 3)  # c k, n p
+        target = result[:, g][:, :, windows].transpose(1, 0, 2)  # o, n p
+        blocks.append((_operand(left, 1), _operand(right, 2), target))
     return _plan(blocks, result.size)
 
 
@@ -158,15 +162,13 @@ def forward_plan(geometry: Geometry) -> Plan:
 def kernel_gradient_plan(geometry: Geometry) -> Plan:
     """gradient[o, c, k] = sum over n, p of image[n, c, plane[k, p]] grad[n, o, p]."""
     image, kernel, result = geometry.indices()
-    plane, blocks = geometry.windows.plane(), []
-    for windows, taps in _patterns((plane >= 0).T):
-        read = plane[np.ix_(taps, windows)]
-        for g in range(geometry.groups):
-            # Like the forward pass, windows as (c k, n p): unpadded, it is the very same node.
-            left = image[:, g][:, :, read].transpose(1, 2, 0, 3)  # c k, n p
-            right = result[:, g][:, :, windows].transpose(0, 2, 1)  # n p, o
-            target = kernel[g][:, :, taps].transpose(1, 2, 0)  # c k, o
-            blocks.append((_operand(left, 2), _operand(right, 2), target))
+    blocks = []
+    for g, windows, taps, read in _blocks(geometry.windows.plane().T, geometry.groups):
+        # Like the forward pass, windows as (c k, n p): unpadded, it is the very same node.
+        left = image[:, g][:, :, read.T].transpose(1, 2, 0, 3)  # c k, n p
+        right = result[:, g][:, :, windows].transpose(0, 2, 1)  # n p, o
+        target = kernel[g][:, :, taps].transpose(1, 2, 0)  # c k, o
+        blocks.append((_operand(left, 2), _operand(right, 2), target))
     return _plan(blocks, kernel.size)
 
 
@@ -174,14 +176,12 @@ def kernel_gradient_plan(geometry: Geometry) -> Plan:
 def image_gradient_plan(geometry: Geometry) -> Plan:
     """gradient[n, c, i] = sum over o, k of kernel[o, c, k] grad[n, o, p] where plane[k, p] = i."""
     image, kernel, result = geometry.indices()
-    readers, blocks = geometry.windows.readers(), []
-    for taps, places in _patterns(readers >= 0):
-        read = readers[np.ix_(taps, places)]
-        for g in range(geometry.groups):
-            left = kernel[g][:, :, taps].transpose(1, 0, 2)  # c, o k
-            right = result[:, g][:, :, read].transpose(1, 2, 0, 3)  # o k, n i
-            target = image[:, g][:, :, places].transpose(1, 0, 2)  # c, n i
-            blocks.append((_operand(left, 1), _operand(right, 2), target))
+    blocks = []
+    for g, taps, places, read in _blocks(geometry.windows.readers(), geometry.groups):
+        left = kernel[g][:, :, taps].transpose(1, 0, 2)  # c, o k
+        right = result[:, g][:, :, read].transpose(1, 2, 0, 3)  # o k, n i
+        target = image[:, g][:, :, places].transpose(1, 0, 2)  # c, n i
+        blocks.append((_operand(left, 1), _operand(right, 2), target))
     return _plan(blocks, image.size)
 
 

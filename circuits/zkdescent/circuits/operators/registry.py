@@ -11,7 +11,7 @@ product, a reshape) asks `full` for them; materialising is free in circuits.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from fractions import Fraction
 from typing import TYPE_CHECKING, Any
 
@@ -46,6 +46,19 @@ SHAPE_ONLY = frozenset(
     }
 )
 """Only the shape of their argument counts: the loss itself needs no circuit, its gradient does."""
+
+
+def needed_for(results: Iterable[fx.Node]) -> set[fx.Node]:
+    """Nodes whose values the results depend on, the results among them."""
+    needed: set[fx.Node] = set()
+    stack = list(results)
+    while stack:
+        node = stack.pop()
+        if node not in needed:
+            needed.add(node)
+            if node.target not in SHAPE_ONLY:
+                stack.extend(node.all_input_nodes)
+    return needed
 
 
 def handles(*targets: Any) -> Callable[[Handler], Handler]:

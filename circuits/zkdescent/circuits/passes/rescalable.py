@@ -11,7 +11,7 @@ from typing import Any
 import torch
 from torch import fx
 
-from zkdescent.circuits.operators import SHAPE_ONLY
+from zkdescent.circuits.operators import SHAPE_ONLY, needed_for
 
 _PRODUCTS = frozenset({"mm", "addmm", "bmm", "baddbmm", "matmul", "dot", "mv", "convolution"})
 
@@ -67,7 +67,7 @@ def rescalable(graph: fx.GraphModule) -> Candidates:
     """
     (output,) = [n for n in graph.graph.nodes if n.op == "output"]
     results = [n for n in output.args[0] if isinstance(n, fx.Node)]
-    needed = _needed(results)
+    needed = needed_for(results)
     chosen: dict[fx.Node, None] = {}
     for node in graph.graph.nodes:
         if node in needed and node not in results and _rounds(node) and not _repeats(node, chosen):
@@ -121,18 +121,6 @@ def _repeats(node: fx.Node, chosen: Container[fx.Node]) -> bool:
     (source,) = node.all_input_nodes
     is_square = sum(argument is source for argument in node.args) > 1
     return source in chosen and len(source.users) == 1 and not is_square
-
-
-def _needed(results: list[fx.Node]) -> set[fx.Node]:
-    needed: set[fx.Node] = set()
-    stack = list(results)
-    while stack:
-        node = stack.pop()
-        if node not in needed:
-            needed.add(node)
-            if node.target not in SHAPE_ONLY:
-                stack.extend(node.all_input_nodes)
-    return needed
 
 
 def _neighbours(chosen: Iterable[fx.Node]) -> dict[str, frozenset[str]]:

@@ -17,8 +17,8 @@ from zkdescent.circuits.passes.explain import Explanation, explain_lowering
 from zkdescent.circuits.placement import candidates
 from zkdescent.circuits.program import Program
 from zkdescent.circuits.proof_system import CircuitRequest, ProofSystem
+from zkdescent.circuits.symbolic import Arithmetic
 from zkdescent.circuits.trace import StateLayout
-from zkdescent.circuits.tuner.explained import lower_step_with
 from zkdescent.circuits.tuner.models import cost_model
 from zkdescent.circuits.tuner.placements import Placements
 from zkdescent.core.errors import RangeOverflow
@@ -87,7 +87,7 @@ class CircuitPrograms:
             RangeOverflow: the naive program, with which it begins, fits nowhere.
         """
         return explain_lowering(
-            lower_step_with(self.step_graph, self.layout, self.batch, self.fixed),
+            lambda arithmetic, rescaled: self._step(rescaled, 1, arithmetic),
             lambda program: self.backend.cost(program, size),
             everywhere=candidates(self.step_graph),
             rescaled=self.step_placements.at(size),
@@ -133,7 +133,9 @@ class CircuitPrograms:
     def _passed(self, program: Program, size: int) -> Program:
         return optimise(program, lambda p: self.backend.cost(p, size)).program
 
-    def _step(self, rescaled: frozenset[str], steps: int) -> Program:
+    def _step(
+        self, rescaled: frozenset[str], steps: int, arithmetic: type[Arithmetic] = Arithmetic
+    ) -> Program:
         return assemble.step_program(
             self.step_graph,
             self.layout,
@@ -141,6 +143,7 @@ class CircuitPrograms:
             steps=steps,
             fixed=self.fixed,
             rescaled=rescaled,
+            arithmetic=arithmetic,
         )
 
     def _inference(self, rescaled: frozenset[str]) -> Program:

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import io
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
-from zkdescent.core.errors import ToolMissing
 from zkdescent.pipeline.benchmark.results import BenchmarkResult, Measurement
+from zkdescent.train.picture import blank_figure, png
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -30,18 +29,9 @@ def plot_benchmark(result: BenchmarkResult) -> bytes:
     Raises:
         ToolMissing: matplotlib isn't installed.
     """
-    try:
-        from matplotlib.backends.backend_agg import FigureCanvasAgg
-        from matplotlib.figure import Figure
-    except ImportError as error:
-        raise ToolMissing(
-            "matplotlib is not installed", hint="pip install 'zkdescent[train]'"
-        ) from error
     cases = list(dict.fromkeys(m.case for m in result.measurements))
     heights = [sum(m.case == case for m in result.measurements) for case in cases]
-    size = (13, 1.6 + 0.5 * sum(heights))
-    figure = Figure(figsize=size, layout="constrained", facecolor="white")
-    FigureCanvasAgg(figure)
+    figure = blank_figure(13, 1.6 + 0.5 * sum(heights))
     axes = figure.subplots(
         len(cases), len(_PANELS), squeeze=False, sharex="col", height_ratios=heights
     )
@@ -58,10 +48,7 @@ def plot_benchmark(result: BenchmarkResult) -> bytes:
                 axis.tick_params(axis="y", length=0)
                 axis.set_ylabel(case, fontsize=9, fontweight="bold", color=_INK)
     figure.suptitle("One SGD step, shorter is better", fontsize=12, color=_INK)
-    buffer = io.BytesIO()
-    # Without the Software tag the bytes don't carry matplotlib's version.
-    figure.savefig(buffer, format="png", dpi=150, metadata={"Software": None})
-    return buffer.getvalue()
+    return png(figure, dpi=150)
 
 
 def _label(measurement: Measurement) -> str:

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import io
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING
 
-from zkdescent.core.errors import ToolMissing
 from zkdescent.pipeline.benchmark.results import GrowthPoint
+from zkdescent.train.picture import blank_figure, png
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -27,16 +26,8 @@ def plot_growth(points: Sequence[GrowthPoint]) -> bytes:
     Raises:
         ToolMissing: matplotlib isn't installed.
     """
-    try:
-        from matplotlib.backends.backend_agg import FigureCanvasAgg
-        from matplotlib.figure import Figure
-    except ImportError as error:
-        raise ToolMissing(
-            "matplotlib is not installed", hint="pip install 'zkdescent[train]'"
-        ) from error
     axes_of = list(dict.fromkeys(_axis(p) for p in points))
-    figure = Figure(figsize=(4.2 * len(axes_of), 6.4), layout="constrained", facecolor="white")
-    FigureCanvasAgg(figure)
+    figure = blank_figure(4.2 * len(axes_of), 6.4)
     panels = figure.subplots(len(_ROWS), len(axes_of), squeeze=False, sharex="col")
     for column, name in enumerate(axes_of):
         families = list(dict.fromkeys(p.family for p in points if _axis(p) == name))
@@ -59,10 +50,7 @@ def plot_growth(points: Sequence[GrowthPoint]) -> bytes:
         fontsize=11,
         color=_INK,
     )
-    buffer = io.BytesIO()
-    # Without the Software tag the bytes don't carry matplotlib's version.
-    figure.savefig(buffer, format="png", dpi=150, metadata={"Software": None})
-    return buffer.getvalue()
+    return png(figure, dpi=150)
 
 
 def _axis(point: GrowthPoint) -> str:
