@@ -1,5 +1,6 @@
 # People and CI run these same targets. `make dev` needs Python 3.11 or newer and nothing else;
-# Node.js (18 or newer) is needed only by the Solidity tests and to rebuild the contracts.
+# Node.js (18 or newer) is needed by the Solidity tests, to rebuild the contracts, and to fetch the
+# prover bb and compile its verifiers.
 
 PYTHON ?= python3
 # Any torch that satisfies pyproject.toml will do: another version, or a wheel file, for example
@@ -23,12 +24,17 @@ endif
 ifeq ($(HAVE_NODE)$(shell command -v anvil 2>/dev/null)$(ZKDESCENT_ANVIL),)
 MARKS := $(MARKS) and not chain
 endif
+# The prover bb comes from npm, or from ZKDESCENT_BB.
+ifeq ($(HAVE_NODE)$(ZKDESCENT_BB),)
+MARKS := $(MARKS) and not barretenberg
+endif
 
 .DEFAULT_GOAL := help
-.PHONY: help dev lint test test-contracts test-python test-slow demo bench snapshots build-contracts check-contracts
+.PHONY: help dev prover lint test test-contracts test-python test-slow demo bench snapshots build-contracts check-contracts
 
 help:
 	@echo "make dev               virtual environment in $(VENV), exact versions"
+	@echo "make prover            the prover bb, into the cache (once, if Node.js is here)"
 	@echo "make demo              the main job from nothing, in demo/"
 	@echo "make test              forge tests (if Node.js is here), then pytest"
 	@echo "make test-slow         tens of minutes more: every optimizer and example model proven"
@@ -50,7 +56,15 @@ $(VENV)/.installed: pyproject.toml requirements.lock
 	$(BIN)/python -m pip install --constraint $(VENV)/constraints.txt --editable ".[dev]"
 	@touch $@
 
-demo: dev
+# Fetches by package name, checks hashes, and does nothing if it was done before.
+prover: dev
+ifneq ($(HAVE_NODE)$(ZKDESCENT_BB),)
+	$(BIN)/zkdescent setup barretenberg
+else
+	@echo "make: there is no Node.js here: the prover bb is NOT fetched"
+endif
+
+demo: dev prover
 	$(BIN)/zkdescent demo -C demo
 
 lint: dev
@@ -68,14 +82,16 @@ test-contracts:
 	@echo "make: there is no Node.js here: the forge tests do NOT run, everything else does"
 endif
 
-test-python: dev
+test-python: dev prover
 	@case "$(MARKS)" in *chain*) \
 		echo "make: there is no anvil here: the tests marked chain do NOT run, everything else does";; esac
+	@case "$(MARKS)" in *barretenberg*) \
+		echo "make: there is no prover bb here: the tests marked barretenberg do NOT run";; esac
 	$(BIN)/python -m pytest -m "$(MARKS)"
 
 # Tens of minutes more: every optimizer and every example model proven, the benchmark's own run.
-test-slow: dev
-	$(BIN)/python -m pytest -m "slow and not realdata"
+test-slow: dev prover
+	$(BIN)/python -m pytest -m "$(subst not slow,slow,$(MARKS))"
 
 $(NODE_MODULES): contracts/package.json contracts/package-lock.json
 	cd contracts && npm ci

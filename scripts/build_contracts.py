@@ -25,11 +25,8 @@ from pathlib import Path
 from typing import Any
 
 from zkdescent.circuits.ezkl_backend.harden import harden
-from zkdescent.circuits.ezkl_backend.solidity import (
-    EIP170_BYTES,
-    VERIFIER_SETTINGS,
-    compile_solidity,
-)
+from zkdescent.circuits.ezkl_backend.solidity import VERIFIER_SETTINGS
+from zkdescent.circuits.solc import EIP170_BYTES, compile_solidity
 from zkdescent.core.errors import ProverError, ToolMissing, ZkDescentError
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -70,7 +67,10 @@ def build() -> dict[str, str]:
     artifacts = {name: _artifact(name, compiled[name], SETTINGS, sources) for name in SHIPPED}
     verifier = {f"{REUSABLE}.sol": harden(generate_reusable_verifier(), reusable=True)}
     artifacts[REUSABLE] = _artifact(
-        REUSABLE, compile_solidity(verifier)[REUSABLE], VERIFIER_SETTINGS, verifier
+        REUSABLE,
+        compile_solidity(verifier, settings=VERIFIER_SETTINGS)[REUSABLE],
+        VERIFIER_SETTINGS,
+        verifier,
     )
     return {f"{name}.json": text for name, text in sorted(artifacts.items())}
 

@@ -15,7 +15,8 @@ from eth_abi.abi import encode
 from eth_utils.abi import function_signature_to_4byte_selector as selector
 from eth_utils.crypto import keccak
 
-from zkdescent.circuits.ezkl_backend.solidity import compile_dedicated_verifier, find_compiler
+from zkdescent.circuits.ezkl_backend.solidity import compile_dedicated_verifier
+from zkdescent.circuits.solc import find_compiler
 from zkdescent.core.errors import ChainError, ContractRejected, ToolMissing
 from zkdescent.verifier import ContractRefused, TrainingClient, dedicated_spec, deploy_code
 from zkdescent.verifier._create2 import predict_address

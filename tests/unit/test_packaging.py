@@ -26,7 +26,7 @@ def test_every_root_is_found_through_the_namespace() -> None:
 def test_versions_of_pre_releases_are_exact() -> None:
     project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
     pinned = set(project["dependencies"]) | set(project["optional-dependencies"]["prove"])
-    assert {"eth-tester==0.14.0b1", "py-evm==0.12.1b1", "ezkl==23.0.5"} <= pinned
+    assert {"eth-tester==0.14.0b1", "py-evm==0.12.1b1", "ezkl==23.0.5", "msgpack==1.2.4"} <= pinned
 
 
 def test_the_wheel_holds_only_the_namespace(
@@ -45,6 +45,7 @@ def test_the_wheel_holds_only_the_namespace(
         "zkdescent/examples/mlp-csv/model.py",
         "zkdescent/examples/digits-cnn/data.py",
         "zkdescent/verifier/py.typed",
+        "zkdescent/circuits/soljson.cjs",
         "zkdescent/pipeline/benchmark/circom/linear_step.circom",
         "zkdescent/pipeline/benchmark/circom/groth16.mjs",
         "zkdescent/pipeline/benchmark/circom/unsafe_powers.mjs",

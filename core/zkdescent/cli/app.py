@@ -15,7 +15,7 @@ import traceback
 
 import typer
 
-from zkdescent.cli import onnx, projects, stages
+from zkdescent.cli import onnx, projects, setup, stages
 from zkdescent.cli.context import current
 from zkdescent.core.errors import ToolMissing, ZkDescentError
 
@@ -38,11 +38,13 @@ _EXTRAS = {
     "onnx": "prove",
     "onnxruntime": "prove",
     "ezkl": "prove",
+    "msgpack": "prove",
 }
 
 for command in (*projects.COMMANDS, *stages.COMMANDS):
     app.command()(command)
 app.add_typer(onnx.app, name="onnx")
+app.add_typer(setup.app, name="setup")
 
 
 def main(arguments: list[str] | None = None) -> None:

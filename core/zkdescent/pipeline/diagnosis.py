@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import importlib.metadata
-import shutil
 import sys
 from dataclasses import asdict, dataclass
 from typing import Any
@@ -17,7 +16,8 @@ _PACKAGES = (
     ("matplotlib", "curves", False, "pip install 'zkdescent[train]'"),
     ("onnx", "compiling circuits", False, "pip install 'zkdescent[prove]'"),
     ("onnxruntime", "checking ONNX outputs", False, "pip install 'zkdescent[prove]'"),
-    ("ezkl", "proving", False, "pip install 'zkdescent[prove]'"),
+    ("ezkl", "proving with ezkl", False, "pip install 'zkdescent[prove]'"),
+    ("msgpack", "proving with Barretenberg", False, "pip install 'zkdescent[prove]'"),
 )
 
 
@@ -57,8 +57,7 @@ def diagnose() -> list[Finding]:
             findings.append(Finding(name, True, required, needed_for, found))
         except importlib.metadata.PackageNotFoundError:
             findings.append(Finding(name, False, required, needed_for, "", advice))
-    findings.append(_anvil())
-    findings.append(_node())
+    findings += [_anvil(), _barretenberg(), _compiler(), _node()]
     return findings
 
 
@@ -73,9 +72,31 @@ def _anvil() -> Finding:
         return Finding("anvil", False, False, "rpc = 'anvil'", "", error.hint or "")
 
 
+def _barretenberg() -> Finding:
+    from zkdescent.circuits.barretenberg import toolchain
+    from zkdescent.core.errors import ToolMissing
+
+    purpose = "proving with Barretenberg"
+    try:
+        return Finding("bb", True, False, purpose, f"{toolchain.BUILD}, {toolchain.find()}")
+    except ToolMissing as error:
+        return Finding("bb", False, False, purpose, str(error.got or ""), error.hint or "")
+
+
+def _compiler() -> Finding:
+    from zkdescent.circuits.solc import find_compiler
+    from zkdescent.core.errors import ToolMissing
+
+    purpose = "verifier contracts of single circuits"
+    try:
+        return Finding("solc", True, False, purpose, find_compiler()[-1])
+    except ToolMissing as error:
+        return Finding("solc", False, False, purpose, "", error.hint or "")
+
+
 def _node() -> Finding:
-    node = shutil.which("node")
-    advice = "" if node else "install Node.js 18 or newer; nothing else needs it"
-    return Finding(
-        "node", node is not None, False, "compiling contracts, forge tests", node or "", advice
-    )
+    from zkdescent.circuits.npm import NODE_HINT, locate_node
+
+    node = locate_node()
+    purpose = "fetching bb, running solc, forge tests"
+    return Finding("node", node is not None, False, purpose, node or "", "" if node else NODE_HINT)

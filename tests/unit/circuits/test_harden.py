@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from zkdescent.circuits.ezkl_backend import solidity
+from zkdescent.circuits import solc
 from zkdescent.circuits.ezkl_backend.harden import harden
 from zkdescent.core.errors import ProverError, ToolMissing
 
@@ -72,13 +72,13 @@ def test_hardening_twice_is_refused() -> None:
 
 
 def test_a_compiler_that_is_not_there(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv(solidity.SOLC_ENV, "/nowhere/solc")
+    monkeypatch.setenv(solc.SOLC_ENV, "/nowhere/solc")
     with pytest.raises(ToolMissing, match="names no executable"):
-        solidity.find_compiler()
-    monkeypatch.delenv(solidity.SOLC_ENV)
+        solc.find_compiler()
+    monkeypatch.delenv(solc.SOLC_ENV)
     monkeypatch.setenv("PATH", "")
     with pytest.raises(ToolMissing, match="no Solidity compiler") as caught:
-        solidity.find_compiler()
+        solc.find_compiler()
     assert "npm ci" in (caught.value.hint or "")
 
 
@@ -86,7 +86,7 @@ def test_another_compiler_is_refused(monkeypatch: pytest.MonkeyPatch, tmp_path: 
     old = tmp_path / "solc"
     old.write_text("#!/bin/sh\necho 'Version: 0.8.20+commit.a1b79de6.Linux.g++'\n")
     old.chmod(0o755)
-    monkeypatch.setenv(solidity.SOLC_ENV, str(old))
+    monkeypatch.setenv(solc.SOLC_ENV, str(old))
     with pytest.raises(ToolMissing, match="another Solidity compiler") as caught:
-        solidity.compile_solidity({"A.sol": "contract A {}"})
-    assert caught.value.expected == solidity.SOLC_VERSION
+        solc.compile_solidity({"A.sol": "contract A {}"}, settings={})
+    assert caught.value.expected == solc.SOLC_VERSION

@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from zkdescent.circuits.cache import cache_directory
 from zkdescent.circuits.ezkl_backend import srs
 from zkdescent.core.errors import ProverError
 
@@ -20,12 +21,12 @@ def cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 def test_the_cache_directory(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("ZKDESCENT_CACHE", "/explicit")
     monkeypatch.setenv("XDG_CACHE_HOME", "/xdg")
-    assert srs.cache_directory() == Path("/explicit")
+    assert cache_directory() == Path("/explicit")
     monkeypatch.delenv("ZKDESCENT_CACHE")
-    assert srs.cache_directory() == Path("/xdg/zkdescent")
+    assert cache_directory() == Path("/xdg/zkdescent")
     monkeypatch.delenv("XDG_CACHE_HOME")
     monkeypatch.setenv("HOME", str(tmp_path))
-    assert srs.cache_directory() == tmp_path / ".cache" / "zkdescent"
+    assert cache_directory() == tmp_path / ".cache" / "zkdescent"
 
 
 def test_a_string_is_made_once_and_its_name_says_what_it_is(

@@ -39,7 +39,7 @@ def lookup(words: tuple[str, ...]) -> Any:
 def test_the_commands_are_the_declared_ones() -> None:
     assert [" ".join(words) for words in commands()] == [
         "bench", "compile", "demo", "deploy", "doctor", "estimate", "infer", "init", "onnx prove",
-        "onnx verify", "prove", "run", "submit", "train", "verify",
+        "onnx verify", "prove", "run", "setup barretenberg", "submit", "train", "verify",
     ]  # fmt: skip
 
 
@@ -127,7 +127,7 @@ def test_an_unknown_example_names_the_nearest(cli: Cli, tmp_path: Path) -> None:
 def test_doctor_looks_at_what_matters(cli: Cli) -> None:
     answer = cli("doctor", "--json")
     findings = {f["name"]: f for f in answer.json["findings"]}
-    assert {"Python", "web3", "torch", "ezkl", "anvil", "node"} <= findings.keys()
+    assert {"Python", "web3", "torch", "ezkl", "anvil", "node", "bb", "solc"} <= findings.keys()
     assert answer.json["ok"] is True
     assert answer.code == 0
     assert all(f["advice"] for f in findings.values() if not f["ok"])

@@ -9,16 +9,8 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
+from zkdescent.circuits.cache import cache_directory
 from zkdescent.circuits.ezkl_backend.worker import call
-
-
-def cache_directory() -> Path:
-    """`$ZKDESCENT_CACHE`, else `$XDG_CACHE_HOME/zkdescent`, else `~/.cache/zkdescent`."""
-    explicit = os.environ.get("ZKDESCENT_CACHE")
-    if explicit:
-        return Path(explicit)
-    base = os.environ.get("XDG_CACHE_HOME")
-    return (Path(base) if base else Path.home() / ".cache") / "zkdescent"
 
 
 def unsafe_srs(logrows: int) -> Path:

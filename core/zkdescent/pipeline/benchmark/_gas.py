@@ -11,7 +11,8 @@ from dataclasses import dataclass
 from eth_abi.abi import encode
 from eth_utils.abi import function_signature_to_4byte_selector
 
-from zkdescent.circuits.ezkl_backend.solidity import compile_dedicated_verifier, find_compiler
+from zkdescent.circuits.ezkl_backend.solidity import compile_dedicated_verifier
+from zkdescent.circuits.solc import find_compiler
 from zkdescent.core.errors import ProofRejected, ProverError, ToolMissing
 from zkdescent.core.records import CircuitRecord
 from zkdescent.verifier import Chain, deploy_code, ensure_deployed, reusable_spec

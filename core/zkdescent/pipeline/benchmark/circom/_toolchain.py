@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from zkdescent.circuits.ezkl_backend.srs import cache_directory
+from zkdescent.circuits.cache import cache_directory
 from zkdescent.core.errors import ProverError, ToolMissing
 
 HERE = Path(__file__).parent
