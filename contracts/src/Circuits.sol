@@ -2,6 +2,7 @@
 pragma solidity 0.8.37;
 
 import {
+    BlockClaim,
     CircuitId,
     CircuitSpec,
     CircuitStatus,
@@ -12,9 +13,12 @@ import {
     Role
 } from "./interfaces/ICircuits.sol";
 import {IEzklDedicatedVerifier, IEzklReusableVerifier} from "./interfaces/IEzklVerifiers.sol";
-import {Commitment, InferenceSlot, RangeSlot, StepSlot} from "./libraries/Commitment.sol";
+import {IHonkVerifier} from "./interfaces/IHonkVerifier.sol";
+import {Commitment} from "./libraries/Commitment.sol";
 import {Fixed} from "./libraries/Fixed.sol";
+import {HashWords, InferenceWord, StepWord} from "./libraries/HashWords.sol";
 import {Statement} from "./libraries/Statement.sol";
+import {UltraHonk} from "./libraries/UltraHonk.sol";
 
 /// @title Circuits
 /// @notice See {ICircuits}.
@@ -61,22 +65,50 @@ contract Circuits is ICircuits {
         returns (Claim memory claim)
     {
         CircuitSpec storage circuit = _requireLive(id);
-        Role role = circuit.role;
         _checkShape(circuit, evidence);
-        if (role == Role.Range) {
-            if (context != 0) revert ContextMismatch(context);
-        } else if (!Commitment.holds(evidence.proof, context, circuit.opening)) {
-            revert ContextMismatch(context);
+        claim = _claim(circuit, id, evidence.proof);
+        if (!_holds(circuit, context, evidence.proof)) revert ContextMismatch(context);
+        _checkVerifier(circuit, id, evidence);
+    }
+
+    /// @inheritdoc ICircuits
+    /// @dev In the same order as {check}.
+    function checkAggregate(
+        CircuitId id,
+        bytes32 stateIn,
+        uint256[] calldata contexts,
+        Evidence calldata evidence
+    ) external view returns (BlockClaim[] memory blocks) {
+        CircuitSpec storage circuit = _requireLive(id);
+        _checkShape(circuit, evidence);
+        uint256 count = _requireAggregate(circuit, id);
+        if (contexts.length != count) revert ContextCount(count, contexts.length);
+        bytes32 said;
+        (said, blocks) = HashWords.claims(evidence.proof, count);
+        if (said != stateIn) revert StateInMismatch(stateIn, said);
+        for (uint256 k; k < count; ++k) {
+            bytes32 held = HashWords.word(evidence.proof, HashWords.contextPlace(k));
+            if (uint256(held) != contexts[k]) revert ContextMismatch(contexts[k]);
         }
         _checkVerifier(circuit, id, evidence);
-        claim = _claim(role, evidence.proof);
     }
 
     /// @inheritdoc ICircuits
     function claimOf(CircuitId id, bytes calldata proof) external view returns (Claim memory claim) {
         CircuitSpec storage circuit = _requireLive(id);
-        if (proof.length != circuit.proofLength) revert ProofLength(circuit.proofLength, proof.length);
-        claim = _claim(circuit.role, proof);
+        _checkLength(circuit, proof);
+        claim = _claim(circuit, id, proof);
+    }
+
+    /// @inheritdoc ICircuits
+    function claimsOf(CircuitId id, bytes calldata proof)
+        external
+        view
+        returns (bytes32 stateIn, BlockClaim[] memory blocks)
+    {
+        CircuitSpec storage circuit = _requireLive(id);
+        _checkLength(circuit, proof);
+        return HashWords.claims(proof, _requireAggregate(circuit, id));
     }
 
     /// @inheritdoc ICircuits
@@ -110,38 +142,55 @@ contract Circuits is ICircuits {
 
     /// @dev What can be refused at registration is not left to fail in use. That the spec describes
     /// the circuit its registrant talks about is for auditors: they recompute vkaDigest and opening
-    /// from the verifying key and the SRS.
+    /// from the verifying key and the SRS, and compare the verifier's code with a compilation.
     function _validate(CircuitSpec calldata circuit) private view {
         bytes32 codeHash = circuit.verifier.codehash;
         if (circuit.verifier.code.length == 0) revert SpecInvalid("verifier");
         if (codeHash != circuit.verifierCodeHash) revert VerifierChanged(circuit.verifierCodeHash, codeHash);
-        if ((circuit.vkaDigest == 0) != (circuit.prover == Prover.EzklDedicated)) revert SpecInvalid("vkaDigest");
+        if ((circuit.vkaDigest != 0) != (circuit.prover == Prover.EzklReusable)) {
+            revert SpecInvalid("vkaDigest");
+        }
         if (circuit.vkHash == 0) revert SpecInvalid("vkHash");
 
         Role role = circuit.role;
-        if (circuit.proofLength % 32 != 0 || circuit.proofLength < _slots(role) * Commitment.SIZE) {
-            revert SpecInvalid("proofLength");
-        }
+        bool honk = circuit.prover == Prover.UltraHonk;
+        bool aggregate = role == Role.Aggregate;
+        if ((circuit.blocks != 0) != aggregate) revert SpecInvalid("blocks");
+        if ((CircuitId.unwrap(circuit.child) != 0) != aggregate) revert SpecInvalid("child");
+        uint256 front = honk
+            ? HashWords.SIZE * HashWords.count(role, circuit.blocks)
+            : Commitment.SIZE * Commitment.count(role);
+        if (front == 0) revert SpecInvalid("role");
+        if (circuit.proofLength % 32 != 0 || circuit.proofLength < front) revert SpecInvalid("proofLength");
         bool inference = role == Role.Inference;
         if (uint256(circuit.publicValues) != uint256(circuit.features) + circuit.outputs) {
             revert SpecInvalid("publicValues");
         }
         if ((circuit.features != 0) != inference) revert SpecInvalid("features");
         if ((circuit.outputs != 0) != inference) revert SpecInvalid("outputs");
-        if ((circuit.stepsPerProof != 0) != (role == Role.Step)) revert SpecInvalid("stepsPerProof");
+        if ((circuit.stepsPerProof != 0) != (role == Role.Step || aggregate)) {
+            revert SpecInvalid("stepsPerProof");
+        }
+        if (circuit.production) {
+            if (!honk) revert SpecInvalid("production");
+            if (!UltraHonk.pushesCeremonyPoint(circuit.verifier)) {
+                revert NotCeremonyVerifier(circuit.verifier);
+            }
+        }
 
         uint256[4] memory opening = circuit.opening;
-        bool valid = role == Role.Range
+        bool valid = honk || role == Role.Range
             ? opening[0] | opening[1] | opening[2] | opening[3] == 0
             : Commitment.isOpening(opening);
         if (!valid) revert OpeningInvalid(opening);
     }
 
     function _checkShape(CircuitSpec storage circuit, Evidence calldata evidence) private view {
-        uint256 proofLength = circuit.proofLength;
-        if (evidence.proof.length != proofLength) revert ProofLength(proofLength, evidence.proof.length);
+        _checkLength(circuit, evidence.proof);
         uint256 count = circuit.publicValues;
-        if (evidence.publicValues.length != count) revert PublicValueCount(count, evidence.publicValues.length);
+        if (evidence.publicValues.length != count) {
+            revert PublicValueCount(count, evidence.publicValues.length);
+        }
         // A value and the same value plus R would pass for one another.
         for (uint256 k; k < count; ++k) {
             if (evidence.publicValues[k] >= Fixed.R) revert ValueNotInField(k);
@@ -150,14 +199,19 @@ contract Circuits is ICircuits {
 
     /// @dev The call data is encoded here, never forwarded: whatever encoding the caller used, the
     /// verifier sees the canonical one. It is a STATICCALL and at most 64 bytes of its answer are read.
-    function _checkVerifier(CircuitSpec storage circuit, CircuitId id, Evidence calldata evidence) private view {
+    function _checkVerifier(CircuitSpec storage circuit, CircuitId id, Evidence calldata evidence)
+        private
+        view
+    {
         address verifier = circuit.verifier;
         bytes32 codeHash = verifier.codehash;
         if (codeHash != circuit.verifierCodeHash) revert VerifierChanged(circuit.verifierCodeHash, codeHash);
 
-        bytes32 digest = circuit.vkaDigest;
+        Prover prover = circuit.prover;
+        bytes32 digest;
         bytes memory data;
-        if (circuit.prover == Prover.EzklReusable) {
+        if (prover == Prover.EzklReusable) {
+            digest = circuit.vkaDigest;
             bytes32 got = _digest(evidence.vka);
             if (got != digest) revert VkaMismatch(digest, got);
             data = abi.encodeCall(
@@ -165,7 +219,9 @@ contract Circuits is ICircuits {
             );
         } else {
             if (evidence.vka.length != 0) revert VkaMismatch(0, _digest(evidence.vka));
-            data = abi.encodeCall(IEzklDedicatedVerifier.verifyProof, (evidence.proof, evidence.publicValues));
+            data = prover == Prover.UltraHonk
+                ? _honkCall(circuit, evidence)
+                : abi.encodeCall(IEzklDedicatedVerifier.verifyProof, (evidence.proof, evidence.publicValues));
         }
 
         bool ok;
@@ -178,9 +234,9 @@ contract Circuits is ICircuits {
             verdict := mload(0x00)
             returned := mload(0x20)
         }
-        // The reusable verifier also says which verifying key it used; a dedicated one returns one word.
+        // The reusable verifier also says which verifying key it used; others return one word.
         bool accepted = ok && verdict == 1
-            && (circuit.prover == Prover.EzklReusable ? size >= 64 && returned == digest : size == 32);
+            && (prover == Prover.EzklReusable ? size >= 64 && returned == digest : size == 32);
         if (!accepted) revert ProofRejected(id);
     }
 
@@ -194,22 +250,51 @@ contract Circuits is ICircuits {
         }
     }
 
-    /// @dev How many committed tensors a proof begins with.
-    function _slots(Role role) private pure returns (uint256) {
-        if (role == Role.Step) return Commitment.STEP_SLOTS;
-        return role == Role.Range ? Commitment.RANGE_SLOTS : Commitment.INFERENCE_SLOTS;
+    /// @dev The verifier's public inputs are the words at the front of the proof and the public values.
+    function _honkCall(CircuitSpec storage circuit, Evidence calldata evidence)
+        private
+        view
+        returns (bytes memory)
+    {
+        uint256 words = HashWords.count(circuit.role, circuit.blocks);
+        bytes32[] memory inputs = HashWords.publicInputs(evidence.proof, words, evidence.publicValues);
+        return abi.encodeCall(IHonkVerifier.verify, (evidence.proof[HashWords.SIZE * words:], inputs));
     }
 
-    function _claim(Role role, bytes calldata proof) private pure returns (Claim memory claim) {
-        if (role == Role.Step) {
-            claim.stateIn = Commitment.tensorHash(proof, uint256(StepSlot.StateIn));
-            claim.batch = Commitment.tensorHash(proof, uint256(StepSlot.Batch));
-            claim.stateOut = Commitment.tensorHash(proof, uint256(StepSlot.StateOut));
-        } else if (role == Role.Range) {
-            claim.stateIn = Commitment.tensorHash(proof, uint256(RangeSlot.State));
-            claim.batch = Commitment.tensorHash(proof, uint256(RangeSlot.Batch));
-        } else {
-            claim.stateIn = Commitment.tensorHash(proof, uint256(InferenceSlot.State));
+    /// @dev Whether a step, range or inference proof holds the context.
+    function _holds(CircuitSpec storage circuit, uint256 context, bytes calldata proof)
+        private
+        view
+        returns (bool)
+    {
+        if (circuit.prover == Prover.UltraHonk) {
+            uint256 place =
+                circuit.role == Role.Step ? uint256(StepWord.Context) : uint256(InferenceWord.Context);
+            return uint256(HashWords.word(proof, place)) == context;
         }
+        if (circuit.role == Role.Range) return context == 0;
+        return Commitment.holds(proof, context, circuit.opening);
+    }
+
+    function _claim(CircuitSpec storage circuit, CircuitId id, bytes calldata proof)
+        private
+        view
+        returns (Claim memory)
+    {
+        Role role = circuit.role;
+        if (role == Role.Aggregate) revert RoleMismatch(id, role);
+        return
+            circuit.prover == Prover.UltraHonk ? HashWords.claim(role, proof) : Commitment.claim(role, proof);
+    }
+
+    function _checkLength(CircuitSpec storage circuit, bytes calldata proof) private view {
+        uint256 length = circuit.proofLength;
+        if (proof.length != length) revert ProofLength(length, proof.length);
+    }
+
+    /// @return How many block proofs it covers.
+    function _requireAggregate(CircuitSpec storage circuit, CircuitId id) private view returns (uint256) {
+        if (circuit.role != Role.Aggregate) revert RoleMismatch(id, circuit.role);
+        return circuit.blocks;
     }
 }

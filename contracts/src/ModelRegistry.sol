@@ -3,7 +3,7 @@ pragma solidity 0.8.37;
 
 import {IERC165} from "@openzeppelin/contracts/utils/introspection/IERC165.sol";
 
-import {CircuitId, CircuitSpec, Claim, Evidence, ICircuits} from "./interfaces/ICircuits.sol";
+import {CircuitId, CircuitSpec, Evidence, ICircuits, Prover} from "./interfaces/ICircuits.sol";
 import {ERC7992Errors, IERC7992Registry, IERC7992Storage, IERC7992Verifier} from "./interfaces/IERC7992.sol";
 import {IModelRegistry, Provenance} from "./interfaces/IModelRegistry.sol";
 import {ITrainingLedger, Run, RunId, Task} from "./interfaces/ITrainingLedger.sol";
@@ -30,7 +30,8 @@ contract ModelRegistry is IModelRegistry, IERC165 {
     }
 
     /// @dev For dispatch only, never for security.
-    bytes4 private constant PROOF_SYSTEM = bytes4(keccak256("halo2-kzg-bn254-v1"));
+    bytes4 private constant HALO2 = bytes4(keccak256("halo2-kzg-bn254-v1"));
+    bytes4 private constant ULTRA_HONK = bytes4(keccak256("ultrahonk-kzg-bn254-v1"));
 
     /// @inheritdoc IModelRegistry
     ITrainingLedger public immutable ledger;
@@ -148,6 +149,7 @@ contract ModelRegistry is IModelRegistry, IERC165 {
         p.stepCircuit = task.spec.stepCircuit;
         p.rangeCircuit = task.spec.rangeCircuit;
         p.inferenceCircuit = m.circuit;
+        p.aggregateCircuit = task.spec.aggregateCircuit;
         p.datasetRoot = task.spec.datasetRoot;
         p.genesis = task.spec.genesis;
         p.finalState = m.state;
@@ -179,8 +181,7 @@ contract ModelRegistry is IModelRegistry, IERC165 {
 
     /// @inheritdoc IERC7992Verifier
     function proofSystemOf(uint256 modelId) external view returns (bytes4) {
-        _model(modelId);
-        return PROOF_SYSTEM;
+        return _proofSystem(_CIRCUITS.spec(_model(modelId).circuit).prover);
     }
 
     /// @inheritdoc IERC7992Verifier
@@ -256,12 +257,17 @@ contract ModelRegistry is IModelRegistry, IERC165 {
     }
 
     function _commitment(uint256 modelId, Model storage m) private view returns (ModelCommitment memory) {
+        CircuitSpec memory circuit = _CIRCUITS.spec(m.circuit);
         return ModelCommitment({
             modelHash: m.state,
             circuitHash: CircuitId.unwrap(m.circuit),
-            vkHash: _CIRCUITS.spec(m.circuit).vkHash,
-            proofSystemId: PROOF_SYSTEM,
+            vkHash: circuit.vkHash,
+            proofSystemId: _proofSystem(circuit.prover),
             uri: _uris[modelId]
         });
+    }
+
+    function _proofSystem(Prover prover) private pure returns (bytes4) {
+        return prover == Prover.UltraHonk ? ULTRA_HONK : HALO2;
     }
 }

@@ -1,12 +1,30 @@
 // SPDX-License-Identifier: Apache-2.0
 pragma solidity 0.8.37;
 
-import {MerkleProof} from "@openzeppelin/contracts/utils/cryptography/MerkleProof.sol";
-
-import {CircuitId, CircuitSpec, CircuitStatus, Claim, Evidence, ICircuits, Role} from "./interfaces/ICircuits.sol";
-import {BlockProof, ITrainingLedger, Run, RunId, RunStatus, Task, TaskId, TaskSpec} from "./interfaces/ITrainingLedger.sol";
+import {
+    BlockClaim,
+    CircuitId,
+    CircuitSpec,
+    CircuitStatus,
+    Claim,
+    Evidence,
+    ICircuits,
+    Prover,
+    Role
+} from "./interfaces/ICircuits.sol";
+import {
+    BlockProof,
+    ITrainingLedger,
+    Run,
+    RunId,
+    RunStatus,
+    Task,
+    TaskId,
+    TaskSpec
+} from "./interfaces/ITrainingLedger.sol";
 import {Statement} from "./libraries/Statement.sol";
 import {Header} from "./libraries/Header.sol";
+import {PositionalMerkle} from "./libraries/PositionalMerkle.sol";
 import {Shuffle} from "./libraries/Shuffle.sol";
 
 /// @title TrainingLedger
@@ -49,8 +67,11 @@ contract TrainingLedger is ITrainingLedger {
     }
 
     /// @inheritdoc ITrainingLedger
-    function admit(TaskId taskId, uint32 index, bytes32[] calldata merkleProof, Evidence calldata evidence) external {
+    function admit(TaskId taskId, uint32 index, bytes32[] calldata merkleProof, Evidence calldata evidence)
+        external
+    {
         Task storage t = _task(taskId);
+        if (_isNone(t.spec.rangeCircuit)) revert NothingToAdmit(taskId);
         if (index >= t.spec.blocksPerEpoch) revert IndexOutOfRange(index, t.spec.blocksPerEpoch);
         if (isAdmitted(taskId, index)) revert AlreadyAdmitted(index);
 
@@ -98,7 +119,9 @@ contract TrainingLedger is ITrainingLedger {
         if (payee == address(0)) revert PayeeIsZero();
         if (msg.sender != payee && msg.sender != t.sponsor) revert NotAllowed(msg.sender);
         if (t.seed == 0) revert NotSealed(taskId);
-        if (t.admitted != t.spec.blocksPerEpoch) revert AdmissionIncomplete(t.admitted, t.spec.blocksPerEpoch);
+        if (!_isNone(t.spec.rangeCircuit) && t.admitted != t.spec.blocksPerEpoch) {
+            revert AdmissionIncomplete(t.admitted, t.spec.blocksPerEpoch);
+        }
         uint64 deadline = t.spec.deadline;
         if (deadline != 0 && block.timestamp > deadline) revert DeadlinePassed(deadline, block.timestamp);
 
@@ -124,14 +147,37 @@ contract TrainingLedger is ITrainingLedger {
         Cursor memory c = _cursor(runId, r);
         uint256 end = c.i + blocks.length;
         if (end > c.total) revert TooManyProofs(end, c.total);
+        CircuitId circuit = _tasks[r.taskId].spec.stepCircuit;
         for (uint256 k; k < blocks.length; ++k) {
             uint256 free = _freeMemory();
-            _advance(c, blocks[k]);
+            _advance(c, circuit, blocks[k]);
             _releaseMemory(free);
         }
-        r.head = c.head;
-        r.transcript = c.transcript;
-        r.proofs = c.i;
+        _store(r, c);
+    }
+
+    /// @inheritdoc ITrainingLedger
+    /// @dev The gateway compares head and contexts before it verifies; batch blocks are compared after it,
+    /// because only the proof says which they are.
+    function submitAggregate(RunId runId, bytes32[][] calldata merkleProofs, Evidence calldata evidence)
+        external
+    {
+        Run storage r = _openRun(runId);
+        CircuitId aggregate = _tasks[r.taskId].spec.aggregateCircuit;
+        if (_isNone(aggregate)) revert NoAggregateCircuit(r.taskId);
+        Cursor memory c = _cursor(runId, r);
+        uint256 count = merkleProofs.length;
+        if (c.i + count > c.total) revert TooManyProofs(c.i + count, c.total);
+
+        uint256[] memory contexts = new uint256[](count);
+        for (uint256 k; k < count; ++k) {
+            contexts[k] = Statement.stepContext(address(this), runId, c.i + k, c.payee);
+        }
+        BlockClaim[] memory blocks = circuits.checkAggregate(aggregate, c.head, contexts, evidence);
+        for (uint256 k; k < count; ++k) {
+            _move(c, _requireDue(c, blocks[k].batch, merkleProofs[k]), blocks[k].stateOut);
+        }
+        _store(r, c);
     }
 
     /// @inheritdoc ITrainingLedger
@@ -150,7 +196,9 @@ contract TrainingLedger is ITrainingLedger {
             Task storage t = _tasks[r.taskId];
             if (msg.sender != t.sponsor) revert NotAllowed(msg.sender);
             uint64 deadline = t.spec.deadline;
-            if (deadline == 0 || block.timestamp <= deadline) revert DeadlineNotReached(deadline, block.timestamp);
+            if (deadline == 0 || block.timestamp <= deadline) {
+                revert DeadlineNotReached(deadline, block.timestamp);
+            }
             // Every step is proven: nobody may take that from the payee before `finalise` is mined.
             if (r.proofs == t.spec.totalProofs) revert RunComplete(runId);
         }
@@ -212,7 +260,6 @@ contract TrainingLedger is ITrainingLedger {
     /// @dev A run being advanced: read from storage once, written back once.
     struct Cursor {
         RunId runId;
-        CircuitId circuit;
         bytes32 datasetRoot;
         bytes32 seed;
         bytes32 head;
@@ -226,7 +273,6 @@ contract TrainingLedger is ITrainingLedger {
     function _cursor(RunId runId, Run storage r) private view returns (Cursor memory c) {
         Task storage t = _tasks[r.taskId];
         c.runId = runId;
-        c.circuit = t.spec.stepCircuit;
         c.datasetRoot = t.spec.datasetRoot;
         c.seed = t.seed;
         c.head = r.head;
@@ -239,17 +285,35 @@ contract TrainingLedger is ITrainingLedger {
 
     /// @dev One block proof, in order of cost: the head (so a lost race is cheap), the batch block,
     /// then the gateway with the context that binds run, position and payee.
-    function _advance(Cursor memory c, BlockProof calldata block_) private {
-        Claim memory claim = circuits.claimOf(c.circuit, block_.evidence.proof);
+    function _advance(Cursor memory c, CircuitId circuit, BlockProof calldata block_) private {
+        Claim memory claim = circuits.claimOf(circuit, block_.evidence.proof);
         if (claim.stateIn != c.head) revert WrongHead(c.head, claim.stateIn);
-        uint32 index = _expectedBlock(c);
-        _requireInDataset(c.datasetRoot, c.blocksPerEpoch, index, claim.batch, block_.merkleProof);
-        circuits.check(c.circuit, Statement.stepContext(address(this), c.runId, c.i, c.payee), block_.evidence);
+        uint32 index = _requireDue(c, claim.batch, block_.merkleProof);
+        circuits.check(circuit, Statement.stepContext(address(this), c.runId, c.i, c.payee), block_.evidence);
+        _move(c, index, claim.stateOut);
+    }
 
-        c.head = claim.stateOut;
-        c.transcript = Statement.transcript(c.transcript, c.i, index, claim.stateOut);
-        emit BlockProven(c.runId, c.i, index, claim.stateOut, c.transcript);
+    /// @dev The batch block must be the one that the seed puts at this position.
+    function _requireDue(Cursor memory c, bytes32 batch, bytes32[] calldata merkleProof)
+        private
+        pure
+        returns (uint32 index)
+    {
+        index = _expectedBlock(c);
+        _requireInDataset(c.datasetRoot, c.blocksPerEpoch, index, batch, merkleProof);
+    }
+
+    function _move(Cursor memory c, uint32 index, bytes32 stateOut) private {
+        c.head = stateOut;
+        c.transcript = Statement.transcript(c.transcript, c.i, index, stateOut);
+        emit BlockProven(c.runId, c.i, index, stateOut, c.transcript);
         ++c.i;
+    }
+
+    function _store(Run storage r, Cursor memory c) private {
+        r.head = c.head;
+        r.transcript = c.transcript;
+        r.proofs = c.i;
     }
 
     /// @dev Encoding a proof for the gateway takes some 20 KiB, which Solidity never gives back, and
@@ -277,8 +341,12 @@ contract TrainingLedger is ITrainingLedger {
         if (spec.genesis == 0) revert FieldIsZero("genesis");
         if (spec.blocksPerEpoch == 0) revert FieldIsZero("blocksPerEpoch");
         if (spec.totalProofs == 0) revert FieldIsZero("totalProofs");
-        if (spec.seedDelay > 0 && spec.declaredSeed != 0) revert SeedAmbiguous(spec.seedDelay, spec.declaredSeed);
-        if (spec.deadline != 0 && block.timestamp > spec.deadline) revert DeadlinePassed(spec.deadline, block.timestamp);
+        if (spec.seedDelay > 0 && spec.declaredSeed != 0) {
+            revert SeedAmbiguous(spec.seedDelay, spec.declaredSeed);
+        }
+        if (spec.deadline != 0 && block.timestamp > spec.deadline) {
+            revert DeadlinePassed(spec.deadline, block.timestamp);
+        }
         if (spec.parent != 0) {
             Run storage parent = _runs[RunId.wrap(spec.parent)];
             if (parent.status != RunStatus.Finalised) revert ParentNotFinalised(RunId.wrap(spec.parent));
@@ -286,25 +354,59 @@ contract TrainingLedger is ITrainingLedger {
         }
 
         CircuitSpec memory step = _circuit(spec.stepCircuit, Role.Step);
-        CircuitSpec memory range = _circuit(spec.rangeCircuit, Role.Range);
-        CircuitSpec memory inference = _circuit(spec.inferenceCircuit, Role.Inference);
-        if (step.fractionBits != range.fractionBits) {
-            revert CircuitsIncompatible("fractionBits", spec.stepCircuit, spec.rangeCircuit);
+        bool honk = step.prover == Prover.UltraHonk;
+        // The admission of blocks stands for checks that UltraHonk's step circuits make themselves.
+        if (honk) {
+            if (!_isNone(spec.rangeCircuit)) {
+                revert CircuitsIncompatible("rangeCircuit", spec.stepCircuit, spec.rangeCircuit);
+            }
+        } else {
+            if (_isNone(spec.rangeCircuit)) revert FieldIsZero("rangeCircuit");
+            _companion(spec.stepCircuit, step, spec.rangeCircuit, Role.Range);
         }
-        if (step.fractionBits != inference.fractionBits) {
-            revert CircuitsIncompatible("fractionBits", spec.stepCircuit, spec.inferenceCircuit);
-        }
+        CircuitSpec memory inference =
+            _companion(spec.stepCircuit, step, spec.inferenceCircuit, Role.Inference);
         // One SRS and one logrows: else equal tensors have different commitments and the chain of
         // states would end at the model.
         if (keccak256(abi.encode(step.opening)) != keccak256(abi.encode(inference.opening))) {
             revert CircuitsIncompatible("opening", spec.stepCircuit, spec.inferenceCircuit);
         }
+        if (!_isNone(spec.aggregateCircuit)) {
+            CircuitSpec memory several =
+                _companion(spec.stepCircuit, step, spec.aggregateCircuit, Role.Aggregate);
+            if (several.child != spec.stepCircuit) {
+                revert CircuitsIncompatible("child", spec.stepCircuit, spec.aggregateCircuit);
+            }
+            if (several.stepsPerProof != uint256(several.blocks) * step.stepsPerProof) {
+                revert CircuitsIncompatible("stepsPerProof", spec.stepCircuit, spec.aggregateCircuit);
+            }
+        }
+    }
+
+    /// @dev A circuit of the task besides the step circuit; what both must have in common.
+    function _companion(CircuitId stepId, CircuitSpec memory step, CircuitId id, Role role)
+        private
+        view
+        returns (CircuitSpec memory circuit)
+    {
+        circuit = _circuit(id, role);
+        if ((step.prover == Prover.UltraHonk) != (circuit.prover == Prover.UltraHonk)) {
+            revert CircuitsIncompatible("prover", stepId, id);
+        }
+        if (step.fractionBits != circuit.fractionBits) {
+            revert CircuitsIncompatible("fractionBits", stepId, id);
+        }
+        if (step.production != circuit.production) revert CircuitsIncompatible("production", stepId, id);
     }
 
     function _circuit(CircuitId id, Role role) private view returns (CircuitSpec memory circuit) {
         if (circuits.statusOf(id) != CircuitStatus.Live) revert CircuitNotLive(id);
         circuit = circuits.spec(id);
         if (circuit.role != role) revert WrongRole(id, uint8(role), uint8(circuit.role));
+    }
+
+    function _isNone(CircuitId id) private pure returns (bool) {
+        return CircuitId.unwrap(id) == 0;
     }
 
     function _task(TaskId taskId) private view returns (Task storage t) {
@@ -324,14 +426,12 @@ contract TrainingLedger is ITrainingLedger {
 
     function _expectedBlock(Cursor memory c) private pure returns (uint32) {
         // forge-lint: disable-next-line(unsafe-typecast)
-        return uint32(Shuffle.permute(c.seed, c.i / c.blocksPerEpoch, c.i % c.blocksPerEpoch, c.blocksPerEpoch));
+        return
+            uint32(Shuffle.permute(c.seed, c.i / c.blocksPerEpoch, c.i % c.blocksPerEpoch, c.blocksPerEpoch));
     }
 
-    /// @dev A sorted-pair tree does not bind positions, and its root may hide two leaves of one index: one
-    /// to admit, another, which no range proof has seen, to train on. The length of the path rules that out.
-    /// Every index has the depth it has in the tree of exactly `blocks` leaves, and those depths fill a
-    /// binary tree (the sum of 2^-depth is 1), so the leaves that are admitted, one for each index, leave no
-    /// room for another. A run opens only when all are admitted.
+    /// @dev Leaves have places in this tree, so each index has one block: where blocks are admitted, no
+    /// second leaf of an index can be trained on; where they are not, none can be swapped for another.
     function _requireInDataset(
         bytes32 root,
         uint256 blocks,
@@ -340,9 +440,8 @@ contract TrainingLedger is ITrainingLedger {
         bytes32[] calldata merkleProof
     ) private pure {
         bytes32 leaf = Statement.leaf(index, batch);
-        if (
-            merkleProof.length != Statement.leafDepth(index, blocks)
-                || !MerkleProof.verifyCalldata(merkleProof, root, leaf)
-        ) revert BlockNotInDataset(index, leaf);
+        if (!PositionalMerkle.verify(merkleProof, root, leaf, index, blocks)) {
+            revert BlockNotInDataset(index, leaf);
+        }
     }
 }

@@ -2,14 +2,15 @@
 pragma solidity 0.8.37;
 
 import {DecisionConsumer} from "../src/examples/DecisionConsumer.sol";
-import {Evidence} from "../src/interfaces/ICircuits.sol";
+import {CircuitSpec, Evidence} from "../src/interfaces/ICircuits.sol";
 import {IERC7992Registry} from "../src/interfaces/IERC7992.sol";
 import {BlockProof, RunId, TaskId} from "../src/interfaces/ITrainingLedger.sol";
-import {Fixture} from "./utils/Fixture.sol";
+import {HonkFixture} from "./utils/HonkFixture.sol";
+import {MockPointVerifier} from "./utils/MockVerifiers.sol";
 
 /// @dev What our own code costs, without the verifier (a mock) and with short proofs: execution gas of
 /// the call, written to snapshots/Gas.json. FORGE_SNAPSHOT_CHECK=true makes a change an error.
-contract GasTest is Fixture {
+contract GasTest is HonkFixture {
     function snap(string memory name) private {
         vm.snapshotGasLastCall("Gas", name);
     }
@@ -34,6 +35,25 @@ contract GasTest is Fixture {
         uint256 model = registry.mint(run, "");
         snap("mint");
         infer(model);
+    }
+
+    function test_gas_with_ultra_honk() public {
+        CircuitSpec memory production = honkStepSpec();
+        production.verifier = address(new MockPointVerifier());
+        // As many instructions as a generated verifier has in its 16 KB.
+        vm.etch(production.verifier, bytes.concat(production.verifier.code, new bytes(9_000)));
+        (production.verifierCodeHash, production.production) = (production.verifier.codehash, true);
+        circuits.register(production);
+        snap("register, ultra-honk for production");
+        RunId run = openHonkRun(honkTaskSpec(), 0);
+        ledger.submit(run, honkBlockProofs(run, 0, 1));
+        BlockProof[] memory blocks = honkBlockProofs(run, 1, 1);
+        ledger.submit(run, blocks);
+        snap("submit, one ultra-honk proof");
+        bytes32[][] memory paths = aggregatePaths(run, 2);
+        Evidence memory evidence = aggregateEvidence(run, 2);
+        ledger.submitAggregate(run, paths, evidence);
+        snap("submitAggregate, four block proofs");
     }
 
     function submit(RunId run, uint32 from, uint32 count, string memory name) private {

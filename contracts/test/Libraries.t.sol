@@ -1,10 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 pragma solidity 0.8.37;
 
-import {MerkleProof} from "@openzeppelin/contracts/utils/cryptography/MerkleProof.sol";
-
 import {Commitment} from "../src/libraries/Commitment.sol";
 import {Fixed} from "../src/libraries/Fixed.sol";
+import {PositionalMerkle} from "../src/libraries/PositionalMerkle.sol";
 import {Shuffle} from "../src/libraries/Shuffle.sol";
 import {Statement} from "../src/libraries/Statement.sol";
 import {Fixture} from "./utils/Fixture.sol";
@@ -23,8 +22,12 @@ contract LibraryCalls {
         return Commitment.holds(proof, context, opening);
     }
 
-    function verify(bytes32[] calldata proof, bytes32 root, bytes32 leaf) external pure returns (bool) {
-        return MerkleProof.verifyCalldata(proof, root, leaf);
+    function verify(bytes32[] calldata path, bytes32 root, bytes32 leaf, uint256 index, uint256 leaves)
+        external
+        pure
+        returns (bool)
+    {
+        return PositionalMerkle.verify(path, root, leaf, index, leaves);
     }
 }
 
@@ -136,16 +139,97 @@ contract LibrariesTest is Fixture {
 
     // --- Merkle tree and statement hashes ---
 
+    /// Leaves that bind nothing: it is the tree that binds their places.
+    function plainLeaves(uint256 n) private pure returns (bytes32[] memory all) {
+        all = new bytes32[](n);
+        for (uint256 k; k < n; ++k) {
+            all[k] = keccak256(abi.encode("plain", k));
+        }
+    }
+
     function testFuzz_merkle_accepts_each_leaf_at_its_index_only(uint256 n, uint256 a, uint256 b) public view {
         n = bound(n, 1, 40);
         (a, b) = (a % n, b % n);
-        bytes32[] memory all = new bytes32[](n);
-        for (uint256 k; k < n; ++k) {
-            all[k] = Statement.leaf(k, tensorHash(batch(k)));
-        }
+        bytes32[] memory all = plainLeaves(n);
         (bytes32 root, bytes32[] memory path) = merkle(all, a);
-        assertTrue(calls.verify(path, root, all[a]), "member");
-        if (a != b) assertTrue(!calls.verify(path, root, Statement.leaf(b, tensorHash(batch(a)))), "moved");
+        assertTrue(calls.verify(path, root, all[a], a, n), "member");
+        if (a == b) return;
+        assertTrue(!calls.verify(path, root, all[a], b, n), "at another index");
+        assertTrue(!calls.verify(path, root, all[b], a, n), "another leaf");
+        (, bytes32[] memory other) = merkle(all, b);
+        assertTrue(!calls.verify(other, root, all[a], a, n), "another path");
+        assertTrue(!calls.verify(other, root, all[a], b, n), "another path and index");
+    }
+
+    function testFuzz_merkle_takes_no_index_outside(uint256 n, uint256 a, uint256 above) public view {
+        n = bound(n, 1, 40);
+        a = a % n;
+        bytes32[] memory all = plainLeaves(n);
+        (bytes32 root, bytes32[] memory path) = merkle(all, a);
+        // Among them those whose low bits are the bits of `a`.
+        assertTrue(!calls.verify(path, root, all[a], bound(above, n, n + 64), n), "above");
+        assertTrue(!calls.verify(path, root, all[a], a | (1 << 200), n), "far above");
+    }
+
+    function testFuzz_merkle_takes_siblings_in_their_place_only(uint256 n, uint256 a, uint256 p, uint256 q)
+        public
+        view
+    {
+        n = bound(n, 2, 40);
+        a = a % n;
+        bytes32[] memory all = plainLeaves(n);
+        (bytes32 root, bytes32[] memory path) = merkle(all, a);
+        (p, q) = (p % path.length, q % path.length);
+        if (p != q) {
+            (path[p], path[q]) = (path[q], path[p]);
+            assertTrue(!calls.verify(path, root, all[a], a, n), "two siblings swapped");
+            (path[p], path[q]) = (path[q], path[p]);
+        }
+        // The leaf and its sibling exchanged: a tree of sorted pairs would take it.
+        if (a ^ 1 < n) {
+            path[0] = all[a];
+            assertTrue(!calls.verify(path, root, all[a ^ 1], a, n), "left for right");
+            assertTrue(calls.verify(path, root, all[a ^ 1], a ^ 1, n), "its own place");
+        }
+    }
+
+    function testFuzz_merkle_takes_no_longer_path(uint256 n, uint256 a, bytes32 more) public view {
+        n = bound(n, 1, 40);
+        a = a % n;
+        bytes32[] memory all = plainLeaves(n);
+        (bytes32 root, bytes32[] memory path) = merkle(all, a);
+        bytes32[] memory longer = new bytes32[](path.length + 1);
+        for (uint256 k; k < path.length; ++k) {
+            longer[k] = path[k];
+        }
+        longer[path.length] = more;
+        assertTrue(!calls.verify(longer, root, all[a], a, n), "longer");
+        assertTrue(!calls.verify(longer, pair(root, more), all[a], a, n), "longer, to another root");
+        assertTrue(!calls.verify(longer, pair(more, root), all[a], a, n), "longer, to yet another root");
+    }
+
+    function testFuzz_merkle_takes_no_shorter_path(uint256 n, uint256 a) public view {
+        n = bound(n, 2, 40);
+        a = a % n;
+        bytes32[] memory all = plainLeaves(n);
+        (bytes32 root, bytes32[] memory path) = merkle(all, a);
+        bytes32[] memory shorter = new bytes32[](path.length - 1);
+        for (uint256 k; k < shorter.length; ++k) {
+            shorter[k] = path[k + 1];
+        }
+        bytes32 node = a & 1 == 0 ? pair(all[a], path[0]) : pair(path[0], all[a]);
+        assertTrue(!calls.verify(shorter, root, all[a], a, n), "shorter");
+        assertTrue(!calls.verify(shorter, root, node, a, n), "a node for a leaf");
+        assertTrue(!calls.verify(shorter, root, node, a >> 1, n), "a node for a leaf, at its index");
+    }
+
+    function test_merkle_odd_nodes_are_promoted() public view {
+        bytes32[] memory all = plainLeaves(3);
+        bytes32[] memory path = new bytes32[](1);
+        path[0] = pair(all[0], all[1]);
+        assertTrue(calls.verify(path, pair(path[0], all[2]), all[2], 2, 3), "the third of three");
+        assertTrue(!calls.verify(path, pair(all[2], path[0]), all[2], 2, 3), "on the left");
+        assertTrue(!calls.verify(path, pair(path[0], all[2]), all[2], 2, 4), "the third of four");
     }
 
     function test_merkle_root_of_one_leaf_is_the_leaf() public pure {

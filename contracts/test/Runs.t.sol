@@ -394,13 +394,4 @@ contract RunsTest is Fixture {
         vm.expectRevert(abi.encodeWithSelector(ITrainingLedger.BlockNotInDataset.selector, 0, evilLeaf));
         ledger.admit(task, 0, short, rangeEvidence(GENESIS, evil));
     }
-
-    function testFuzz_leafDepth_fills_the_tree(uint256 n) public pure {
-        n = n % 300 + 1;
-        uint256 sum;
-        for (uint256 k; k < n; ++k) {
-            sum += 1 << (32 - Statement.leafDepth(k, n));
-        }
-        assertEq(sum, 1 << 32);
-    }
 }

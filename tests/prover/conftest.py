@@ -201,6 +201,7 @@ def chains(proven: Proven, tmp_path_factory: pytest.TempPathFactory) -> dict[str
     folder = tmp_path_factory.mktemp("chains")
     path, manifest, plan = folder / "chain", proven.manifest, proven.plan
     assert manifest.specs is not None
+    assert manifest.circuits.range is not None
     with Chain.tester(path) as chain:
         client = TrainingClient(chain)
         client.ensure_deployed()

@@ -17,20 +17,24 @@ function circuitIdDiffers(CircuitId a, CircuitId b) pure returns (bool) {
 /// @notice How a proof is checked.
 /// EzklReusable: one verifier for every circuit, which reads the circuit from `Evidence.vka`.
 /// EzklDedicated: one verifier generated for this circuit.
+/// UltraHonk: one verifier that bb generated for this circuit.
 enum Prover {
     EzklReusable,
-    EzklDedicated
+    EzklDedicated,
+    UltraHonk
 }
 
 /// @notice What a circuit proves, and so what the leading committed tensors of its proofs are: see
-/// StepSlot, RangeSlot and InferenceSlot. Hints (quotients and digits, checked in the circuit) are not read.
-/// Step: context, state in, batch block, hints, state out; no public values.
-/// Range: state, batch block, hints, out (not read); no public values.
-/// Inference: context, state, features (not read), hints; public values are the features, then the outputs.
+/// StepSlot, RangeSlot and InferenceSlot for ezkl's, StepWord, InferenceWord and AggregateWord for UltraHonk's.
+/// Step: context, state in, batch block, state out; no public values.
+/// Range: state, batch block; no public values. ezkl only: UltraHonk step circuits check ranges themselves.
+/// Inference: context, state; public values are the features, then the outputs.
+/// Aggregate: several block proofs that continue each other are valid. UltraHonk only.
 enum Role {
     Step,
     Range,
-    Inference
+    Inference,
+    Aggregate
 }
 
 /// @notice Everything a proof of one circuit is measured against.
@@ -42,7 +46,7 @@ struct CircuitSpec {
     /// hardened verifier and no proxy is for whoever relies on the circuit to compare with the
     /// published build.
     bytes32 verifierCodeHash;
-    /// Reusable verifier: keccak256 of the vka words. Dedicated: zero.
+    /// Reusable verifier: keccak256 of the vka words. Others: zero.
     bytes32 vkaDigest;
     /// sha256 of the verifying key's bytes, what an auditor compares. Not read by `check`.
     bytes32 vkHash;
@@ -55,10 +59,17 @@ struct CircuitSpec {
     uint16 outputs;
     /// A fixed-point value is integer / 2^fractionBits.
     uint8 fractionBits;
-    /// Step circuits: mini-batches in one batch block. Zero elsewhere.
+    /// Step circuits: mini-batches in one batch block. Aggregates: in all blocks they cover. Zero elsewhere.
     uint32 stepsPerProof;
-    /// L0.x, L0.y, U.x, U.y: the commitment of the one-element tensor [v] is v*L0 + U.
-    /// Zeros for range circuits, which have no context.
+    /// Aggregates: block proofs covered. Zero elsewhere.
+    uint16 blocks;
+    /// The verifier checks under a ceremony's reference string. UltraHonk: its code pushes the ceremony's
+    /// point. Refused for ezkl, of whose verifiers no such thing is known.
+    bool production;
+    /// Aggregates: the step circuit whose proofs they verify. Zero elsewhere.
+    CircuitId child;
+    /// ezkl: L0.x, L0.y, U.x, U.y: the commitment of the one-element tensor [v] is v*L0 + U.
+    /// Zeros for range circuits, which have no context, and for UltraHonk, where it is a word.
     uint256[4] opening;
 }
 
@@ -67,7 +78,7 @@ struct Evidence {
     bytes proof;
     /// Field elements.
     uint256[] publicValues;
-    /// Reusable verifier: the circuit's verifying-key words. Empty for a dedicated one.
+    /// Reusable verifier: the circuit's verifying-key words. Empty for others.
     bytes32[] vka;
 }
 
@@ -75,6 +86,13 @@ struct Evidence {
 /// Zero where the role has none.
 struct Claim {
     bytes32 stateIn;
+    bytes32 batch;
+    bytes32 stateOut;
+}
+
+/// @notice What an aggregate says of one block proof; states and batch named as in {Claim}. Its state in
+/// is the state out of the block proof before it.
+struct BlockClaim {
     bytes32 batch;
     bytes32 stateOut;
 }
@@ -107,6 +125,11 @@ interface ICircuits {
     error ContextMismatch(uint256 context);
     error ProofRejected(CircuitId id);
     error ValueNotInField(uint256 index);
+    error WordNotInField(uint256 index);
+    error ContextCount(uint256 expected, uint256 got);
+    error StateInMismatch(bytes32 expected, bytes32 got);
+    error NotCeremonyVerifier(address verifier);
+    error RoleMismatch(CircuitId id, Role role);
 
     /// @notice Register a circuit, or join those who registered it already.
     /// @dev Permissionless and content-addressed. Because anybody can be first, a circuit is retired
@@ -131,6 +154,27 @@ interface ICircuits {
     /// @notice What a proof *says*, without checking it: lets a caller refuse a stale or misplaced
     /// proof for the price of a few hashes instead of a verification. Never trust it alone.
     function claimOf(CircuitId id, bytes calldata proof) external view returns (Claim memory claim);
+
+    /// @notice Check an aggregate; revert unless it is valid.
+    /// @dev The state in is compared here and first, so that a lost race costs no verification and no
+    /// second call.
+    /// @param stateIn The state that the first block proof must start from.
+    /// @param contexts The value that each block proof it covers must hold, in order.
+    /// @return blocks What is said of each block proof, in order. The caller compares it with what it expects.
+    function checkAggregate(
+        CircuitId id,
+        bytes32 stateIn,
+        uint256[] calldata contexts,
+        Evidence calldata evidence
+    ) external view returns (BlockClaim[] memory blocks);
+
+    /// @notice What an aggregate *says*, without checking it; as `claimOf`.
+    /// @return stateIn The state that the first block proof starts from.
+    /// @return blocks What is said of each block proof, in order.
+    function claimsOf(CircuitId id, bytes calldata proof)
+        external
+        view
+        returns (bytes32 stateIn, BlockClaim[] memory blocks);
 
     /// @notice The registered spec; reverts for an unknown circuit.
     function spec(CircuitId id) external view returns (CircuitSpec memory);

@@ -14,6 +14,7 @@ struct Provenance {
     CircuitId stepCircuit;
     CircuitId rangeCircuit;
     CircuitId inferenceCircuit;
+    CircuitId aggregateCircuit;
     bytes32 datasetRoot;
     bytes32 genesis;
     bytes32 finalState;
@@ -74,7 +75,10 @@ interface IModelRegistry is IERC7992Registry, IERC7992Verifier, IERC7992Storage 
         returns (bytes32);
 
     /// @notice The context that an inference proof must carry.
-    function inferenceContextOf(uint256 modelId, address requester, uint256 nonce) external view returns (uint256);
+    function inferenceContextOf(uint256 modelId, address requester, uint256 nonce)
+        external
+        view
+        returns (uint256);
 
     function provenanceOf(uint256 modelId) external view returns (Provenance memory);
     function ledger() external view returns (ITrainingLedger);

@@ -10,26 +10,29 @@ type RunId is bytes32;
 /// @notice What is to be trained. Fixed before the seed of the batch order is known.
 struct TaskSpec {
     CircuitId stepCircuit;
+    /// Zero if the step circuit is UltraHonk's: it checks the ranges of what it reads itself.
     CircuitId rangeCircuit;
     CircuitId inferenceCircuit;
-    /// Merkle root over the batch blocks' tensor hashes; a leaf binds its index.
+    /// Zero, or a circuit that verifies several proofs of the step circuit.
+    CircuitId aggregateCircuit;
+    /// Merkle root over the batch blocks' tensor hashes; leaves have places, see PositionalMerkle.
     bytes32 datasetRoot;
-    uint32 blocksPerEpoch;
     /// Tensor hash of the first state.
     bytes32 genesis;
     /// keccak256 of the canonical hyperparameter document.
     bytes32 hyperparameters;
+    uint32 blocksPerEpoch;
     /// Block proofs that make a complete run.
     uint32 totalProofs;
     /// 0: the seed is `declaredSeed`. Else the seed is drawn from the header of the block
     /// this many blocks after creation.
     uint32 seedDelay;
+    /// Timestamp after which the sponsor may abort a run and no run opens; 0: none.
+    uint64 deadline;
     /// Zero when seedDelay > 0.
     bytes32 declaredSeed;
     /// Zero, or a finalised run of this ledger whose final state is `genesis`.
     bytes32 parent;
-    /// Timestamp after which the sponsor may abort a run and no run opens; 0: none.
-    uint64 deadline;
     bytes32 salt;
 }
 
@@ -102,6 +105,7 @@ interface ITrainingLedger {
     error AlreadyAdmitted(uint32 index);
     error WrongGenesis(bytes32 expected, bytes32 got);
     error BlockNotInDataset(uint32 index, bytes32 leafHash);
+    error NothingToAdmit(TaskId taskId);
 
     error AlreadySealed(TaskId taskId);
     error SeedBlockPending(uint256 seedBlock);
@@ -120,16 +124,19 @@ interface ITrainingLedger {
     error RunNotFinalised(RunId runId);
     error BlockProofCount(uint256 got, uint256 max);
     error TooManyProofs(uint256 wanted, uint32 total);
+    error NoAggregateCircuit(TaskId taskId);
     error WrongHead(bytes32 expected, bytes32 got);
 
     /// @notice Publish a task; the caller is its sponsor.
-    /// @dev The circuits must be live, have the roles their fields name, and agree on fraction bits
-    /// and on the commitment's base points.
+    /// @dev The circuits must be live, have the roles their fields name, and agree on prover, fraction bits,
+    /// the commitment's base points and whether they are for production.
     function createTask(TaskSpec calldata spec) external returns (TaskId taskId);
 
     /// @notice Show that every number in the genesis state and in one batch block is a small integer.
     /// Each block once. Permissionless: a range proof is a universal statement about two commitments.
-    function admit(TaskId taskId, uint32 index, bytes32[] calldata merkleProof, Evidence calldata evidence) external;
+    /// Tasks without a range circuit admit nothing.
+    function admit(TaskId taskId, uint32 index, bytes32[] calldata merkleProof, Evidence calldata evidence)
+        external;
 
     /// @notice Fix the seed from the header of exactly the seed block. Permissionless.
     function seal(TaskId taskId, bytes calldata headerRlp) external;
@@ -137,12 +144,19 @@ interface ITrainingLedger {
     /// @notice Choose a new seed block after the old one left the 256-block window. Permissionless, counted.
     function rearm(TaskId taskId) external;
 
-    /// @notice Open a run. Only for the payee or the sponsor; needs a sealed and fully admitted task.
+    /// @notice Open a run. Only for the payee or the sponsor; needs a sealed task, fully admitted if it
+    /// has a range circuit.
     function openRun(TaskId taskId, address payee, uint256 nonce) external returns (RunId runId);
 
     /// @notice Append 1 to 8 block proofs, all or none. Permissionless: each proof binds the run, the
     /// position and the payee through its context, so it is worth nothing elsewhere.
     function submit(RunId runId, BlockProof[] calldata blocks) external;
+
+    /// @notice Append the block proofs that one aggregate covers, as if each had been submitted: head,
+    /// transcript and events are the same. Permissionless for the same reason.
+    /// @param merkleProofs For each block proof, the path of its batch block.
+    function submitAggregate(RunId runId, bytes32[][] calldata merkleProofs, Evidence calldata evidence)
+        external;
 
     /// @notice Close a complete run. Permissionless.
     function finalise(RunId runId) external;

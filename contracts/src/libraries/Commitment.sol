@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 pragma solidity 0.8.37;
 
+import {Claim, Role} from "../interfaces/ICircuits.sol";
+
 /// @dev The committed tensors at the front of a step proof, in order. Hints are the quotients and digits
 /// that the prover supplies and the circuit checks; nobody reads their slot. It stands before StateOut
 /// because an ezkl proof has its inputs first.
@@ -34,12 +36,31 @@ enum InferenceSlot {
 /// verifier refuses coordinates outside the base field, so a point has one encoding and one name.
 library Commitment {
     uint256 internal constant SIZE = 64;
-    uint256 internal constant STEP_SLOTS = uint256(type(StepSlot).max) + 1;
-    uint256 internal constant RANGE_SLOTS = uint256(type(RangeSlot).max) + 1;
-    uint256 internal constant INFERENCE_SLOTS = uint256(type(InferenceSlot).max) + 1;
     uint256 internal constant CONTEXT_BITS = 248;
     /// @dev Order of the BN254 base field.
-    uint256 private constant Q = 21888242871839275222246405745257275088696311157297823662689037894645226208583;
+    uint256 private constant Q =
+        21888242871839275222246405745257275088696311157297823662689037894645226208583;
+
+    /// @return How many committed tensors a proof begins with; zero for a role that ezkl has no proofs of.
+    function count(Role role) internal pure returns (uint256) {
+        if (role == Role.Step) return uint256(type(StepSlot).max) + 1;
+        if (role == Role.Range) return uint256(type(RangeSlot).max) + 1;
+        return role == Role.Inference ? uint256(type(InferenceSlot).max) + 1 : 0;
+    }
+
+    /// @notice The tensors that a proof speaks of.
+    function claim(Role role, bytes calldata proof) internal pure returns (Claim memory said) {
+        if (role == Role.Step) {
+            said.stateIn = tensorHash(proof, uint256(StepSlot.StateIn));
+            said.batch = tensorHash(proof, uint256(StepSlot.Batch));
+            said.stateOut = tensorHash(proof, uint256(StepSlot.StateOut));
+        } else if (role == Role.Range) {
+            said.stateIn = tensorHash(proof, uint256(RangeSlot.State));
+            said.batch = tensorHash(proof, uint256(RangeSlot.Batch));
+        } else {
+            said.stateIn = tensorHash(proof, uint256(InferenceSlot.State));
+        }
+    }
 
     /// @return The name of committed tensor `slot`. The caller has checked the proof's length.
     function tensorHash(bytes calldata proof, uint256 slot) internal pure returns (bytes32) {
@@ -51,7 +72,11 @@ library Commitment {
     /// 2^248 have different commitments; opening to another value breaks the binding of KZG. The
     /// precompile reduces its scalar, so larger values, which would pass for others, are refused.
     /// @param opening L0.x, L0.y, U.x, U.y.
-    function holds(bytes calldata proof, uint256 context, uint256[4] memory opening) internal view returns (bool) {
+    function holds(bytes calldata proof, uint256 context, uint256[4] memory opening)
+        internal
+        view
+        returns (bool)
+    {
         if (context >> CONTEXT_BITS != 0) return false;
         (bool ok, uint256 x, uint256 y) = commit(context, opening);
         return ok && x == uint256(bytes32(proof[0:32])) && y == uint256(bytes32(proof[32:64]));
@@ -59,7 +84,11 @@ library Commitment {
 
     /// @notice v*L0 + U by the precompiles of EIP-196, about 6.2k gas.
     /// @return ok False if a point of the opening is not on the curve.
-    function commit(uint256 v, uint256[4] memory opening) internal view returns (bool ok, uint256 x, uint256 y) {
+    function commit(uint256 v, uint256[4] memory opening)
+        internal
+        view
+        returns (bool ok, uint256 x, uint256 y)
+    {
         assembly ("memory-safe") {
             let p := mload(0x40) // scratch, not kept: [x, y, x', y']
             mstore(p, mload(opening))

@@ -24,14 +24,23 @@ library Shuffle {
         while (1 << (2 * half) < n) ++half;
         uint256 mask = (1 << half) - 1;
         index = position;
-        do {
-            uint256 left = index >> half;
-            uint256 right = index & mask;
-            for (uint256 round; round < ROUNDS; ++round) {
-                uint256 key = uint256(keccak256(abi.encode(seed, epoch, round, right))) & mask;
-                (left, right) = (right, left ^ key);
-            }
-            index = (left << half) | right;
-        } while (index >= n);
+        // The four words that each round hashes; only the last two change.
+        bytes memory words = abi.encode(seed, epoch, uint256(0), uint256(0));
+        unchecked {
+            do {
+                uint256 left = index >> half;
+                uint256 right = index & mask;
+                for (uint256 round; round < ROUNDS; ++round) {
+                    uint256 key;
+                    assembly ("memory-safe") {
+                        mstore(add(words, 0x60), round)
+                        mstore(add(words, 0x80), right)
+                        key := and(keccak256(add(words, 0x20), 0x80), mask)
+                    }
+                    (left, right) = (right, left ^ key);
+                }
+                index = (left << half) | right;
+            } while (index >= n);
+        }
     }
 }

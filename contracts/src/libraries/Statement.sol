@@ -32,7 +32,11 @@ library Statement {
     }
 
     /// @dev Shifted to 248 bits: every value is a canonical field element, and none is folded.
-    function stepContext(address ledger, RunId run, uint256 i, address payee) internal view returns (uint256) {
+    function stepContext(address ledger, RunId run, uint256 i, address payee)
+        internal
+        view
+        returns (uint256)
+    {
         return uint256(keccak256(abi.encode(CONTEXT_DOMAIN, block.chainid, ledger, run, i, payee))) >> 8;
     }
 
@@ -41,8 +45,9 @@ library Statement {
         view
         returns (uint256)
     {
-        return
-            uint256(keccak256(abi.encode(INFERENCE_DOMAIN, block.chainid, registry, modelId, requester, nonce))) >> 8;
+        return uint256(
+            keccak256(abi.encode(INFERENCE_DOMAIN, block.chainid, registry, modelId, requester, nonce))
+        ) >> 8;
     }
 
     function inputCommitment(
@@ -63,14 +68,6 @@ library Statement {
     /// @dev 96 bytes are hashed here and 64 in an inner node: a node can't pass for a leaf.
     function leaf(uint256 index, bytes32 tensorHash) internal pure returns (bytes32) {
         return keccak256(abi.encode(LEAF_DOMAIN, index, tensorHash));
-    }
-
-    /// @notice Length of the path of leaf `index` in the tree of `leaves` leaves whose odd nodes are promoted.
-    function leafDepth(uint256 index, uint256 leaves) internal pure returns (uint256 depth) {
-        for (; leaves > 1; leaves = (leaves + 1) >> 1) {
-            if (index ^ 1 < leaves) ++depth; // else promoted: no sibling on this level
-            index >>= 1;
-        }
     }
 
     function transcript(bytes32 previous, uint256 i, uint256 batchIndex, bytes32 stateOut)

@@ -185,7 +185,7 @@ abstract contract Fixture is Test {
         (, proof) = merkle(leaves(), index);
     }
 
-    /// Sorted pairs; an odd node is promoted unchanged.
+    /// Left and right by position; an odd node is promoted unchanged.
     function merkle(bytes32[] memory level, uint256 index)
         internal
         pure
@@ -210,7 +210,7 @@ abstract contract Fixture is Test {
     }
 
     function pair(bytes32 a, bytes32 b) internal pure returns (bytes32) {
-        return a < b ? keccak256(abi.encode(a, b)) : keccak256(abi.encode(b, a));
+        return keccak256(abi.encode(a, b));
     }
 
     // --- tasks and runs ---

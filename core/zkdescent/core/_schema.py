@@ -90,7 +90,7 @@ class CircuitTable(Table):
     ``objective`` says what sizes left to "auto" are chosen for, over the whole run.
     """
 
-    backend: Literal["ezkl"] = "ezkl"
+    backend: Literal["ezkl", "barretenberg"] = "ezkl"
     fraction_bits: int = Field(default=12, ge=8, le=16)
     headroom_bits: int = Field(default=8, ge=4, le=12)
     objective: Literal["seconds", "gas", "memory"] = "seconds"

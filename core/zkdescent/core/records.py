@@ -1,7 +1,9 @@
 """What crosses a border, as frozen dataclasses with a canonical JSON form.
 
-Sizes: a *commitment* is one G1 point of BN254, 64 bytes ``x || y`` big endian; a *tensor hash*
-is ``keccak256(commitment)``, 32 bytes; ids, seeds, roots and hashes are 32 bytes. An address is
+Sizes: a *commitment* is what a proof system names a tensor by, one G1 point of BN254 (ezkl:
+64 bytes ``x || y`` big endian) or one element of its scalar field (barretenberg: 32 bytes big
+endian); all of a manifest have one size. A *tensor hash* is ``keccak256(commitment)``, 32 bytes;
+ids, seeds, roots and hashes are 32 bytes. An address is
 a string ``0x`` + 40 hex digits in any case. Object names are the sha256 of an object's bytes as
 64 hex digits (see :mod:`zkdescent.core.store`); ``vk_sha256`` is the same digest as 32 bytes,
 because contracts compare it.
@@ -17,8 +19,8 @@ Example:
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass, field
-from typing import Any, ClassVar, Literal
+from dataclasses import dataclass, field, fields
+from typing import Any, ClassVar, Literal, cast
 
 from zkdescent.core._codec import Record, canonical_json, parse_json
 from zkdescent.core.errors import ArtefactError
@@ -43,26 +45,50 @@ __all__ = [
     "parse_json",
 ]
 
-Role = Literal["step", "range", "inference"]
+Role = Literal["step", "range", "inference", "aggregate"]
 SeedSource = Literal["beacon", "declared"]
-ProverName = Literal["ezkl-reusable", "ezkl-dedicated"]
+ProverName = Literal["ezkl-reusable", "ezkl-dedicated", "ultra-honk"]
 SrsSource = Literal["unsafe-local", "ceremony"]
 
 FIELD_MODULUS = 21888242871839275222246405745257275088548364400416034343698204186575808495617
 """Order of BN254's scalar field (EIP-196): proofs and public values are elements of it."""
 
 CONTEXT_BITS = 248
+COMMITMENT_SIZES = (32, 64)
+ZERO_WORD = bytes(32)
 _ADDRESS = re.compile(r"0x[0-9a-fA-F]{40}")
 _SHA256 = re.compile(r"[0-9a-f]{64}")
+
+
+class _Sparse(Record):
+    """A record whose ``SPARSE`` fields are not written while they hold their default.
+
+    What a field of a later release says about artefacts of an earlier one is then nothing, and
+    their bytes stay what they were.
+    """
+
+    __slots__ = ()
+    SPARSE: ClassVar[tuple[str, ...]] = ()
+
+    def to_json(self) -> dict[str, Any]:
+        """Return the record as a JSON object, without the fields that hold their default."""
+        record = Record.to_json(self)
+        for entry in fields(cast(Any, self)):
+            if entry.name in self.SPARSE and getattr(self, entry.name) == entry.default:
+                del record[entry.name]
+        return record
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ProofRecord(Record):
     """One proof as it is published.
 
-    ``circuit`` is the sha256 of the verifying key it verifies against; ``context`` is the field
-    element below 2^248 that binds the proof to its use (0 for range proofs); ``public_values``
-    are field elements. The committed tensors stand at the front of ``proof``, 64 bytes each.
+    ``index`` is the proof's number within its role, for an aggregate that of the first block proof
+    it covers. ``circuit`` is the sha256 of the verifying key it verifies against; ``context`` is
+    the field element below 2^248 that binds the proof to its use (0 for range proofs, and for
+    aggregates, which hold one for each block proof); ``public_values`` are field elements. The
+    committed tensors stand at the front of ``proof``
+    (:func:`zkdescent.verifier.twins.layout.layout_of`).
     """
 
     FORMAT: ClassVar[str | None] = "zkdescent.proof/1"
@@ -84,14 +110,22 @@ class ProofRecord(Record):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class CircuitRecord(Record):
+class CircuitRecord(_Sparse):
     """A compiled circuit with its keys, as the prover made it (independent of any chain).
 
     ``vka`` are the 32-byte words of the verifying-key artefact of ezkl's reusable verifier,
     ``vka_digest`` the keccak256 of their concatenation (both empty for other backends). ``opening``
-    is (L0.x, L0.y, U.x, U.y), zeros for range circuits. ``objects`` maps vk, settings, pk and
-    compiled to object names; an auditor's copy of the store may lack pk and compiled.
+    is (L0.x, L0.y, U.x, U.y), zeros for range circuits and for other backends. ``logrows`` is the
+    log2 of the rows (of the dyadic size). ``blocks`` is how many block proofs an aggregate covers,
+    ``child`` the ``vk_sha256`` of the step circuit that they are of; 0 and empty elsewhere.
+
+    ``objects`` maps names to object names. ezkl: vk, settings, pk, compiled, sol; barretenberg:
+    program, circuit (the ACIR file), vk, sol, verifier (its verifier contract compiled, JSON with
+    ``bytecode`` and ``deployedBytecode``). An auditor's copy of the store may lack what only a
+    prover reads; of a barretenberg circuit it needs vk and verifier.
     """
+
+    SPARSE: ClassVar[tuple[str, ...]] = ("blocks", "child")
 
     role: Role
     backend: str
@@ -107,6 +141,8 @@ class CircuitRecord(Record):
     logrows: int
     opening: tuple[int, int, int, int]
     srs: SrsSource
+    blocks: int = 0
+    child: bytes = b""
     objects: dict[str, str] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
@@ -118,8 +154,12 @@ class CircuitRecord(Record):
                 raise _bad(self, "vka", "words of 32 bytes", len(word))
         for name in ("proof_length", "public_values", "features", "outputs", "fraction_bits"):
             _natural(self, name)
-        for name in ("steps_per_proof", "logrows"):
+        for name in ("steps_per_proof", "logrows", "blocks"):
             _natural(self, name)
+        if (self.blocks > 0) != (self.role == "aggregate"):
+            raise _bad(self, "blocks", "1 or more in an aggregate, 0 elsewhere", self.blocks)
+        if len(self.child) != (32 if self.role == "aggregate" else 0):
+            raise _bad(self, "child", "32 bytes in an aggregate, none elsewhere", self.child)
         if self.role == "inference" and self.public_values != self.features + self.outputs:
             raise _bad(self, "public_values", self.features + self.outputs, self.public_values)
         for digest in self.objects.values():
@@ -128,7 +168,11 @@ class CircuitRecord(Record):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CircuitSpecRecord(Record):
-    """A circuit as registered on chain: the fields of the contracts' ``CircuitSpec``, in order."""
+    """A circuit as registered on chain: the fields of the contracts' ``CircuitSpec``, in order.
+
+    ``production`` says that the verifier's code holds the ceremony's point. ``blocks`` and
+    ``child``, the id of the step circuit, are those of aggregates, zero elsewhere.
+    """
 
     prover: ProverName
     role: Role
@@ -142,32 +186,56 @@ class CircuitSpecRecord(Record):
     outputs: int
     fraction_bits: int
     steps_per_proof: int
+    blocks: int = 0
+    production: bool = False
+    child: bytes = ZERO_WORD
     opening: tuple[int, int, int, int]
 
     def __post_init__(self) -> None:
         _address(self, "verifier")
-        for name in ("verifier_code_hash", "vka_digest", "vk_hash"):
+        for name in ("verifier_code_hash", "vka_digest", "vk_hash", "child"):
             _size(self, name, 32)
         for name in ("proof_length", "public_values", "features", "outputs", "steps_per_proof"):
             _natural(self, name)
+        _natural(self, "blocks", below=1 << 16)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Circuits(Record):
-    """The three circuits of a project."""
+class Circuits(_Sparse):
+    """The circuits of a project.
+
+    There is no range circuit where step circuits check the ranges themselves, and an aggregate
+    only where block proofs are to be verified several at once.
+    """
+
+    SPARSE: ClassVar[tuple[str, ...]] = ("range", "aggregate")
 
     step: CircuitRecord
-    range: CircuitRecord
+    range: CircuitRecord | None = None
     inference: CircuitRecord
+    aggregate: CircuitRecord | None = None
+
+    def present(self) -> tuple[CircuitRecord, ...]:
+        """Return the circuits that there are: step, range, inference, aggregate."""
+        every = (self.step, self.range, self.inference, self.aggregate)
+        return tuple(circuit for circuit in every if circuit is not None)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class CircuitSpecs(Record):
-    """The three circuits of a project as registered on chain."""
+class CircuitSpecs(_Sparse):
+    """The circuits of a project as registered on chain."""
+
+    SPARSE: ClassVar[tuple[str, ...]] = ("range", "aggregate")
 
     step: CircuitSpecRecord
-    range: CircuitSpecRecord
+    range: CircuitSpecRecord | None = None
     inference: CircuitSpecRecord
+    aggregate: CircuitSpecRecord | None = None
+
+    def present(self) -> tuple[CircuitSpecRecord, ...]:
+        """Return the registrations that there are: step, range, inference, aggregate."""
+        every = (self.step, self.range, self.inference, self.aggregate)
+        return tuple(spec for spec in every if spec is not None)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -187,9 +255,11 @@ class DatasetRecord(Record):
 
     def __post_init__(self) -> None:
         _size(self, "root", 32)
+        if len({len(leaf) for leaf in self.leaves}) > 1:
+            raise _bad(self, "leaves", "commitments of one size", [len(x) for x in self.leaves])
         for leaf in self.leaves:
-            if len(leaf) != 64:
-                raise _bad(self, "leaves", "commitments of 64 bytes", len(leaf))
+            if len(leaf) not in COMMITMENT_SIZES:
+                raise _bad(self, "leaves", "commitments of 32 or 64 bytes", len(leaf))
         for name in ("rows", "features", "targets"):
             _natural(self, name)
         if self.blocks_per_epoch != len(self.leaves) or not self.leaves:
@@ -198,26 +268,32 @@ class DatasetRecord(Record):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TaskRecord(Record):
-    """A training task: the fields of the contracts' ``TaskSpec``, in order."""
+    """A training task: the fields of the contracts' ``TaskSpec``, in order.
+
+    ``range_circuit`` and ``aggregate_circuit`` are zero where there is none.
+    """
 
     step_circuit: bytes
     range_circuit: bytes
     inference_circuit: bytes
+    aggregate_circuit: bytes = ZERO_WORD
     dataset_root: bytes
-    blocks_per_epoch: int
     genesis: bytes
     hyperparameters: bytes
+    blocks_per_epoch: int
     total_proofs: int
     seed_delay: int
+    deadline: int
     declared_seed: bytes
     parent: bytes
-    deadline: int
     salt: bytes
 
     def __post_init__(self) -> None:
         for name in ("step_circuit", "range_circuit", "inference_circuit", "dataset_root"):
             _size(self, name, 32)
-        for name in ("genesis", "hyperparameters", "declared_seed", "parent", "salt"):
+        for name in ("aggregate_circuit", "genesis", "hyperparameters", "declared_seed"):
+            _size(self, name, 32)
+        for name in ("parent", "salt"):
             _size(self, name, 32)
         for name in ("blocks_per_epoch", "total_proofs", "seed_delay"):
             _natural(self, name, below=1 << 32)
@@ -295,7 +371,8 @@ class ArtefactEntry(Record):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Manifest(Record):
-    """All an auditor starts from. ``genesis`` and ``final`` are 64-byte commitments of the state.
+    """All an auditor starts from. ``genesis`` and ``final`` are commitments of the state, of the
+    size that the data set's leaves have.
 
     ``final`` is None until the last step is proven; ``task``, ``specs`` and ``run`` are None until
     the run is planned on a chain. ``hyperparameters`` is free JSON; its canonical bytes are hashed
@@ -319,9 +396,10 @@ class Manifest(Record):
 
     def __post_init__(self) -> None:
         _sha256(self, "config_sha256", self.config_sha256)
-        _size(self, "genesis", 64)
+        size = len(self.dataset.leaves[0])
+        _size(self, "genesis", size)
         if self.final is not None:
-            _size(self, "final", 64)
+            _size(self, "final", size)
         _natural(self, "total_proofs")
 
 

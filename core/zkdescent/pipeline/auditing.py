@@ -57,6 +57,7 @@ def verify_project(
         load,
         proof_verifier(store, engine),
         inferences=_inferences(store, manifest),
+        load_object=store.get,
         chain=chain,
         progress=progress,
     )
@@ -69,7 +70,7 @@ def proof_verifier(
     if engine == "evm":
         from zkdescent.verifier import EvmProofVerifier
 
-        return EvmProofVerifier()
+        return EvmProofVerifier(store.get)
     from zkdescent.circuits.backends import make_backend
 
     def verify(circuit: CircuitRecord, proof: ProofRecord) -> None:
@@ -86,8 +87,9 @@ def _check_keys(store: ArtefactStore, manifest: Manifest) -> None:
     """
     from zkdescent.verifier.verifying_key import check_key
 
-    circuits = manifest.circuits
-    for circuit in (circuits.step, circuits.range, circuits.inference):
+    for circuit in manifest.circuits.present():
+        if circuit.backend != "ezkl":
+            continue
         digest = circuit.vk_sha256.hex()
         if store.has(digest):
             check_key(circuit, store.get(digest), path=f"circuit {circuit.role}")

@@ -100,9 +100,10 @@ def submit_project(
         return _Loader(store, role)
 
     _check_contexts(plan, loader("step"))
-    actions += client.admit(
-        plan, manifest.circuits.range, manifest.dataset, loader("range"), progress=progress
-    )
+    if manifest.circuits.range is not None:
+        actions += client.admit(
+            plan, manifest.circuits.range, manifest.dataset, loader("range"), progress=progress
+        )
     actions.append(client.open_run(plan))
     actions += client.submit(
         plan, manifest.circuits.step, manifest.dataset, loader("step"), progress=progress
@@ -116,7 +117,7 @@ def submit_project(
 def _require_proofs(store: ArtefactStore, manifest: Manifest) -> None:
     """Nothing is sent for a run that can't be finished."""
     wanted: tuple[tuple[Role, int], ...] = (
-        ("range", manifest.dataset.blocks_per_epoch),
+        ("range", manifest.dataset.blocks_per_epoch if manifest.circuits.range else 0),
         ("step", manifest.total_proofs),
     )
     for role, count in wanted:

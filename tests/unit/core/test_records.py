@@ -219,19 +219,28 @@ def test_a_proof_refuses_a_value_of_the_wrong_form(key: str, value: object) -> N
         (circuit, {"role": "inference", "public_values": 3, "features": 1, "outputs": 1}),
         (circuit, {"objects": {"vk": "AB" * 32}}),
         (circuit, {"logrows": -1}),
-        (dataset, {"leaves": (bytes(32),)}),
+        (circuit, {"blocks": 2}),
+        (circuit, {"child": bytes(32)}),
+        (circuit, {"role": "aggregate", "child": bytes(32)}),
+        (circuit, {"role": "aggregate", "blocks": 2}),
+        (dataset, {"leaves": (bytes(33),)}),
+        (dataset, {"leaves": (bytes(32), bytes(64)), "blocks_per_epoch": 2}),
         (dataset, {"blocks_per_epoch": 2}),
         (dataset, {"leaves": (), "blocks_per_epoch": 0}),
         (task, {"seed_delay": 2}),
         (task, {"blocks_per_epoch": 1 << 32}),
         (task, {"genesis": bytes(64)}),
+        (task, {"aggregate_circuit": b""}),
         (run, {"ledger": "0x12"}),
         (run, {"seed": b""}),
         (run, {"mix_hash": b"\x01"}),
         (spec, {"verifier": "nobody"}),
+        (spec, {"child": b""}),
+        (spec, {"blocks": 1 << 16}),
         (inference, {"proof": proof()}),
         (manifest, {"genesis": bytes(32)}),
         (manifest, {"final": bytes(32)}),
+        (manifest, {"dataset": dataset(leaves=(bytes(32),))}),
         (manifest, {"config_sha256": "ab"}),
     ],
 )
@@ -239,6 +248,49 @@ def test_records_refuse_impossible_values(make: Any, changes: dict[str, Any]) ->
     make()
     with pytest.raises(ArtefactError, match="impossible value"):
         make(**changes)
+
+
+def honk_circuit(**changes: Any) -> CircuitRecord:
+    base = {"backend": "barretenberg", "vka": (), "vka_digest": b"", "opening": (0, 0, 0, 0)}
+    return circuit(**{**base, **changes})
+
+
+def test_a_manifest_of_words_has_no_range_circuit() -> None:
+    circuits = Circuits(
+        step=honk_circuit(),
+        inference=honk_circuit(role="inference"),
+        aggregate=honk_circuit(role="aggregate", blocks=4, child=bytes(32)),
+    )
+    assert [c.role for c in circuits.present()] == ["step", "inference", "aggregate"]
+    words = manifest(
+        circuits=circuits,
+        dataset=dataset(leaves=(bytes(32),)),
+        genesis=bytes(32),
+        final=bytes(32),
+        specs=CircuitSpecs(
+            step=spec(prover="ultra-honk", production=True),
+            inference=spec(prover="ultra-honk"),
+            aggregate=spec(prover="ultra-honk", role="aggregate", blocks=4, child=b"\x01" * 32),
+        ),
+    )
+    data = canonical_json(words)
+    assert Manifest.from_json(parse_json(data)) == words
+    assert "range" not in words.to_json()["circuits"]
+    assert "range" not in words.to_json()["specs"]
+
+
+def test_what_ezkls_circuits_do_not_have_is_not_written() -> None:
+    """The bytes of records made before there were aggregates are what they were."""
+    written = set(circuit().to_json())
+    assert written.isdisjoint({"blocks", "child"})
+    assert {"blocks", "child"} <= set(
+        circuit(role="aggregate", blocks=1, child=bytes(32)).to_json()
+    )
+    circuits = manifest().circuits
+    assert set(circuits.to_json()) == {"step", "range", "inference"}
+    assert [c.role for c in circuits.present()] == ["step", "range", "step"]
+    with pytest.raises(ArtefactError, match="missing key"):
+        Circuits.from_json({"step": circuit().to_json()})
 
 
 def test_beacon_task_takes_no_declared_seed_but_a_delay() -> None:

@@ -88,7 +88,7 @@ def test_claims_name_the_slots(client: TrainingClient, synthetic: ModuleType) ->
             (StepSlot.STATE_IN, StepSlot.BATCH, StepSlot.STATE_OUT),
         ),
         (
-            world.specs.range,
+            world.range_spec,
             world.proofs["range", 1].proof,
             (RangeSlot.STATE, RangeSlot.BATCH, None),
         ),
@@ -128,7 +128,7 @@ def test_runs_seeds_contexts_orders_and_transcripts(
     plan, functions = world.plan, client.ledger.contract.functions
     client.register_circuits(world.circuits, world.specs)
     client.create_task(plan)
-    client.admit(plan, world.circuits.range, world.dataset, world.load_range)
+    client.admit(plan, world.range_circuit, world.dataset, world.load_range)
     assert client.chain.call(functions.seedOf(plan.task_id)) == plan.seed
     run_id = client.chain.call(functions.runIdOf(plan.task_id, plan.payee, plan.nonce))
     assert run_id == plan.run_id

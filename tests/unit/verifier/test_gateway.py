@@ -33,9 +33,10 @@ def test_made_up_proof_is_rejected_by_the_shipped_verifier(
 ) -> None:
     world = synthetic.World()
     specs = reusable_specs(world.circuits)
+    assert specs.range is not None
     client.register_circuits(world.circuits, specs)
     check = client.gateway.contract.functions.check
-    proof = evidence(world.circuits.range, world.load_range(0))
+    proof = evidence(world.range_circuit, world.load_range(0))
     with pytest.raises(ContractRejected) as error:
         client.chain.call(check(circuit_id(specs.range), 0, proof))
     assert error.value.error_name == "ProofRejected"
@@ -45,6 +46,7 @@ def test_made_up_proof_is_rejected_by_the_shipped_verifier(
 def test_proof_with_another_key_is_rejected(client: TrainingClient, synthetic: ModuleType) -> None:
     world = synthetic.World()
     specs = reusable_specs(world.circuits)
+    assert specs.range is not None
     client.register_circuits(world.circuits, specs)
     check = client.gateway.contract.functions.check
     proof = evidence(world.circuits.step, world.load_range(0))
@@ -67,7 +69,7 @@ def test_retired_registration_does_not_come_back(
 ) -> None:
     world = synthetic.World()
     client.register_circuits(world.circuits, world.specs)
-    circuit = circuit_id(world.specs.range)
+    circuit = circuit_id(world.range_spec)
     assert client.gateway.retire(circuit).sent
     with pytest.raises(ContractRefused, match="AlreadyRetired"):
         client.register_circuits(world.circuits, world.specs)

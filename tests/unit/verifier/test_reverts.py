@@ -79,7 +79,8 @@ def test_halt_is_a_refusal() -> None:
 def test_every_error_of_the_contracts_is_sorted_on_purpose() -> None:
     rejections = {
         "CircuitUnknown", "CircuitRetired", "VerifierChanged", "ProofLength", "PublicValueCount",
-        "VkaMismatch", "ContextMismatch", "ProofRejected", "ValueNotInField", "NotAnInteger",
+        "VkaMismatch", "ContextMismatch", "ProofRejected", "ValueNotInField", "WordNotInField",
+        "NotAnInteger", "StateInMismatch",
         "InvalidProof", "ModelMismatch", "InputCommitmentMismatch", "OutputMismatch",
         "UnsupportedProofSystem", "VerificationRefused_ModelDeprecated", "ModelDeprecated",
         "InputCount", "OutputCount", "InputDiffers", "OutputDiffers", "StateDiffers",

@@ -32,7 +32,7 @@ def test_every_step_is_done_once(
         actions = [
             *client.register_circuits(world.circuits, world.specs),
             client.create_task(world.plan),
-            *client.admit(world.plan, world.circuits.range, world.dataset, world.load_range),
+            *client.admit(world.plan, world.range_circuit, world.dataset, world.load_range),
         ]
         plan, sealed = client.seal(world.plan)
         if world.plan.seed is None:

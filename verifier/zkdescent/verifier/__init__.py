@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from zkdescent.verifier._keys import development_account
+    from zkdescent.verifier._pieces import Aggregates
     from zkdescent.verifier._reverts import ContractRefused
     from zkdescent.verifier.actions import Action
     from zkdescent.verifier.addresses import Addresses, predicted_addresses
@@ -36,6 +37,8 @@ if TYPE_CHECKING:
     from zkdescent.verifier.plan import (
         RunPlan,
         dedicated_spec,
+        honk_spec,
+        honk_specs,
         plan_from,
         plan_run,
         reusable_spec,
@@ -45,6 +48,7 @@ if TYPE_CHECKING:
 
 _HOME = {
     "Action": "actions",
+    "Aggregates": "_pieces",
     "Addresses": "addresses",
     "AuditReport": "audit",
     "Chain": "chain",
@@ -69,6 +73,8 @@ _HOME = {
     "dedicated_spec": "plan",
     "development_account": "_keys",
     "ensure_deployed": "deploy",
+    "honk_spec": "plan",
+    "honk_specs": "plan",
     "plan_from": "plan",
     "plan_run": "plan",
     "predicted_addresses": "addresses",
@@ -79,6 +85,7 @@ _HOME = {
 __all__ = [
     "Action",
     "Addresses",
+    "Aggregates",
     "AuditReport",
     "Chain",
     "ConsumerClient",
@@ -102,6 +109,8 @@ __all__ = [
     "deploy_code",
     "development_account",
     "ensure_deployed",
+    "honk_spec",
+    "honk_specs",
     "plan_from",
     "plan_run",
     "predicted_addresses",

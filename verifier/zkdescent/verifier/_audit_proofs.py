@@ -6,21 +6,19 @@ them with what the run requires. Whether the proof is valid is checked separatel
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from zkdescent.core.errors import ProofRejected
 from zkdescent.core.records import CircuitRecord, InferenceRecord, ProofRecord, Record, RunRecord
 from zkdescent.verifier._audit_statement import expect
+from zkdescent.verifier._pieces import Piece
 from zkdescent.verifier.addresses import Addresses
-from zkdescent.verifier.twins.commitment import (
-    InferenceSlot,
-    RangeSlot,
-    StepSlot,
-    check_context,
-    read_slot,
-)
+from zkdescent.verifier.twins.commitment import check_context, tensor_hash
 from zkdescent.verifier.twins.fixed import from_field
-from zkdescent.verifier.twins.hashing import inference_context, step_context
+from zkdescent.verifier.twins.hashing import inference_context, next_transcript, step_context
+from zkdescent.verifier.twins.layout import layout_of
+from zkdescent.verifier.twins.shuffle import block_index
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,17 +40,10 @@ def _check_record(circuit: CircuitRecord, record: ProofRecord, index: int, path:
     expect("number of public values", circuit.public_values, len(record.public_values), path)
 
 
-def _check_context(
-    circuit: CircuitRecord,
-    record: ProofRecord,
-    context: int,
-    slot: StepSlot | InferenceSlot,
-    path: str,
-) -> None:
-    """The context twice: as the record names it, and as the proof is bound to it."""
-    expect("context", context, record.context, path)
+def _check_context(circuit: CircuitRecord, context: int, slot: bytes, path: str) -> None:
+    """The context as the proof is bound to it; the record's own word is compared apart."""
     try:
-        check_context(circuit.opening, context, read_slot(record.proof, slot))
+        check_context(circuit.opening, context, slot)
     except ProofRejected as error:
         raise ProofRejected(
             error.message, expected=error.expected, got=error.got, path=path, hint=error.hint
@@ -66,32 +57,49 @@ def check_range_proof(
     path = f"range proof {index}"
     _check_record(circuit, record, index, path)
     expect("context", 0, record.context, path)
-    expect("genesis state", genesis, read_slot(record.proof, RangeSlot.STATE), path)
-    expect(f"batch block {index}", leaf, read_slot(record.proof, RangeSlot.BATCH), path)
+    layout = layout_of(circuit.backend, circuit.role)
+    slots = layout.split(record.proof)
+    expect("genesis state", genesis, slots[layout.state_in], path)
+    expect(f"batch block {index}", leaf, slots[layout.batch or 0], path)
 
 
-def check_block_proof(
-    circuit: CircuitRecord,
-    record: ProofRecord,
-    index: int,
-    run: RunRecord,
-    head: bytes,
-    batch_index: int,
-    leaf: bytes,
-) -> bytes:
-    """6. Return the out-slice of block proof ``index``, which must continue from ``head``.
+@dataclass(frozen=True, slots=True)
+class Progressed:
+    """Where a run stands after some block proofs: its head, transcript, and the blocks it used."""
 
-    ``batch_index`` and ``leaf`` are the batch block that the seed fixes for this position and
-    its commitment (64 bytes).
+    head: bytes
+    transcript: bytes
+    order: tuple[int, ...] = ()
+
+
+def check_piece(
+    piece: Piece, run: RunRecord, leaves: Sequence[bytes], before: Progressed
+) -> Progressed:
+    """6. Return where the run stands after a block proof or aggregate that continues ``before``.
+
+    ``leaves`` are the commitments of all batch blocks, in block order.
     """
-    path = f"block proof {index}"
-    _check_record(circuit, record, index, path)
-    context = step_context(run.chain_id, run.ledger, run.run_id, index, run.payee)
-    proof = record.proof
-    expect("state before the step", head, read_slot(proof, StepSlot.STATE_IN), path)
-    expect(f"batch (block {batch_index} is due)", leaf, read_slot(proof, StepSlot.BATCH), path)
-    _check_context(circuit, record, context, StepSlot.CONTEXT, path)
-    return read_slot(proof, StepSlot.STATE_OUT)
+    circuit, record, path = piece.circuit, piece.proof, piece.name
+    _check_record(circuit, record, piece.first, path)
+    state_in, blocks = piece.claims()
+    expect("state before the step", before.head, state_in, path)
+    for index, block in enumerate(blocks, start=piece.first):
+        due = block_index(run.seed, index, len(leaves))
+        # An aggregate names the proof it stands for, too.
+        where = path if len(blocks) == 1 else f"{path}, block proof {index}"
+        expect(f"batch (block {due} is due)", leaves[due], block.batch, where)
+        context = step_context(run.chain_id, run.ledger, run.run_id, index, run.payee)
+        if circuit.role == "step":
+            expect("context", context, record.context, where)
+        _check_context(circuit, context, block.context, where)
+        before = Progressed(
+            block.state_out,
+            next_transcript(before.transcript, index, due, tensor_hash(block.state_out)),
+            (*before.order, due),
+        )
+    if circuit.role == "aggregate":
+        expect("context", 0, record.context, path)
+    return before
 
 
 def check_inference(
@@ -111,8 +119,11 @@ def check_inference(
     context = inference_context(
         run.chain_id, inference.registry, model_id, inference.requester, inference.nonce
     )
-    expect("weights", final, read_slot(inference.proof.proof, InferenceSlot.STATE), path)
-    _check_context(circuit, inference.proof, context, InferenceSlot.CONTEXT, path)
+    layout = layout_of(circuit.backend, circuit.role)
+    slots = layout.split(inference.proof.proof)
+    expect("weights", final, slots[layout.state_in], path)
+    expect("context", context, inference.proof.context, path)
+    _check_context(circuit, context, slots[layout.context or 0], path)
     values = tuple(from_field(value) for value in inference.proof.public_values)
     return CheckedInference(
         requester=inference.requester,

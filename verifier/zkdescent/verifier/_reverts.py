@@ -131,12 +131,14 @@ def _readable(value: object) -> object:
 STATE_ERRORS = frozenset({
     "Error", "Panic",
     # Circuits
-    "NotRegistrant", "AlreadyRetired", "SpecInvalid", "OpeningInvalid",
+    "NotRegistrant", "AlreadyRetired", "SpecInvalid", "OpeningInvalid", "NotCeremonyVerifier",
+    "RoleMismatch", "ContextCount",
     # TrainingLedger: a wrong moment, sender or argument
     "TaskExists", "TaskUnknown", "SeedAmbiguous", "DeadlinePassed", "DeadlineNotReached",
     "IndexOutOfRange", "AlreadyAdmitted", "AlreadySealed", "SeedBlockPending", "SeedBlockExpired",
     "SeedBlockAvailable", "NotSealed", "NotAllowed", "PayeeIsZero", "RunExists", "RunUnknown",
-    "RunNotOpen", "RunComplete", "BlockProofCount", "FieldIsZero",
+    "RunNotOpen", "RunComplete", "BlockProofCount", "FieldIsZero", "NothingToAdmit",
+    "NoAggregateCircuit",
     # ModelRegistry
     "MintInstead", "ModelsAreImmutable", "AlreadyMinted", "NotPayeeOrSponsor", "ModelNotFound",
     "NotModelOwner", "InferenceNotFound", "InferenceAlreadyStored",

@@ -25,25 +25,28 @@ from zkdescent.core.records import (
 )
 from zkdescent.verifier._audit_proofs import (
     CheckedInference,
-    check_block_proof,
+    Progressed,
     check_inference,
+    check_piece,
     check_range_proof,
 )
 from zkdescent.verifier._audit_statement import (
     check_circuits,
+    check_codes,
     check_complete,
     check_dataset,
     check_names,
 )
+from zkdescent.verifier._pieces import LoadProof, pieces
 from zkdescent.verifier.addresses import Addresses, predicted_addresses
 from zkdescent.verifier.chain import Chain
+from zkdescent.verifier.honk_code import LoadObject
 from zkdescent.verifier.ledger import LedgerClient
 from zkdescent.verifier.twins.commitment import tensor_hash
-from zkdescent.verifier.twins.hashing import circuit_id, next_transcript
-from zkdescent.verifier.twins.shuffle import block_index
+from zkdescent.verifier.twins.hashing import circuit_id
+from zkdescent.verifier.twins.layout import layout_of
 
-LoadProof = Callable[[Role, int], ProofRecord | None]
-"""Returns proof number ``index`` of a role, None if there is none; may raise ArtefactError."""
+_STEPPING: tuple[Role, ...] = ("step", "aggregate")
 
 VerifyProof = Callable[[CircuitRecord, ProofRecord], None]
 """Raises ProofRejected unless the proof verifies, for example :class:`~.evm.EvmProofVerifier`."""
@@ -56,10 +59,11 @@ Progress = Callable[[Role, int, int], None]
 class CheckedCircuit(Record):
     """What the proofs of one role were checked against: compare it with a compilation of one's own.
 
-    ``vka_digest`` pins the verifier's words, which decide what a proof proves. ``vk_sha256`` is a
-    name that the manifest gives them, and ``circuit_id`` the chain's, which covers the numbers of
-    the registration as well. ``verifier_code_hash`` is this release's for a reusable verifier;
-    that of a dedicated one has not been checked by anybody.
+    ``vka_digest`` pins the words of ezkl's verifier, which decide what a proof proves (empty for
+    ultra-honk, whose verifier's code decides). ``vk_sha256`` is a name that the manifest gives
+    them, and ``circuit_id`` the chain's, which covers the numbers of the registration as well.
+    ``verifier_code_hash`` is this release's for a reusable verifier; that of a dedicated one has
+    not been checked by anybody; ultra-honk's code was found to hold the key of this name.
     """
 
     role: Role
@@ -72,12 +76,14 @@ class CheckedCircuit(Record):
 
 @dataclass(frozen=True, slots=True)
 class AuditReport(Record):
-    """What was verified. ``final`` is the state's commitment (64 bytes).
+    """What was verified. ``final`` is the state's commitment (32 or 64 bytes).
 
-    ``seed_source`` says where the batch order comes from; a beacon's seed has been compared with
-    the chain only if ``compared_with_chain``. ``unsafe_srs``: whoever made the reference string
-    can forge every proof in this report. It is always true: this release knows no ceremony's
-    string to compare with, and what a manifest says of its own is no evidence.
+    ``block_proofs`` counts the blocks of steps that were proven, ``aggregates`` the proofs that
+    stood for several of them. ``seed_source`` says where the batch order comes from; a beacon's
+    seed has been compared with the chain only if ``compared_with_chain``. ``unsafe_srs``: whoever
+    made the reference string can forge every proof in this report. It is false only if the code
+    of every verifier pairs with the point of Aztec's ceremony; what a manifest says of its own
+    string is no evidence, and ezkl's verifiers are compared with no ceremony's.
     """
 
     project: str
@@ -88,6 +94,7 @@ class AuditReport(Record):
     seed_source: str
     range_proofs: int
     block_proofs: int
+    aggregates: int
     steps: int
     order: tuple[int, ...]
     final: bytes
@@ -104,6 +111,7 @@ def audit_run(
     verify_proof: VerifyProof,
     *,
     inferences: Iterable[InferenceRecord] = (),
+    load_object: LoadObject | None = None,
     chain: Chain | None = None,
     addresses: Addresses | None = None,
     progress: Progress | None = None,
@@ -114,14 +122,16 @@ def audit_run(
 
     1. The manifest is complete: task, circuits' registrations, run and final state are there.
     2. The circuits belong together: roles, fraction bits and context openings agree, each
-       verifying-key digest is that of its words, and each registration repeats its circuit.
+       verifying-key digest is that of its words, and each registration repeats its circuit. An
+       UltraHonk verifier's code is the registered one and holds the circuit's verifying key.
     3. The dataset root is the Merkle root of the listed batch commitments.
     4. Task id, run id and seed are those of the manifest's own fields, at the known ledger.
     5. For each batch block a range proof: it is about the genesis state and that block, and it
-       verifies.
+       verifies. (Where step circuits check ranges themselves, there is none.)
     6. For each block proof in order: the step circuit; the context of this run and position;
        in-slice equal to the out-slice before (the genesis first); batch slice equal to the leaf
-       that the seed fixes; and the proof verifies.
+       that the seed fixes; and the proof verifies. An aggregate stands for the block proofs it
+       covers, and says all of this of each.
     7. There are exactly as many block proofs as the task says.
     8. The last out-slice is the manifest's final state.
     9. Each inference proof: made for this model and its requester, with the final state's
@@ -133,6 +143,8 @@ def audit_run(
         load_proof: gives proof records one at a time.
         verify_proof: checks one proof cryptographically.
         inferences: published inference proofs, if any.
+        load_object: gives the objects that circuits name; needed for UltraHonk circuits, of
+            which it must have the verifying keys and verifiers.
         chain: a chain to compare with; None for an offline audit.
         addresses: the contracts' addresses; default those of this version.
         progress: told after each proof.
@@ -146,35 +158,35 @@ def audit_run(
 
     # 1.-4. Everything that needs no proof.
     task, specs, run, final = check_complete(manifest)
-    check_circuits(manifest.circuits, specs)
-    leaves = check_dataset(manifest.dataset, task)
+    circuits = manifest.circuits
+    check_circuits(circuits, specs)
+    ceremony = check_codes(circuits, specs, load_object)
+    size = layout_of(circuits.step.backend, "step").size
+    leaves = check_dataset(manifest.dataset, task, size)
     check_names(manifest, task, specs, run, where)
 
     # 5. Every number that enters the first step is a small integer. Batches are re-used in every
     #    epoch, so one proof per block of the data set is enough.
-    total_range = manifest.dataset.blocks_per_epoch
-    for index in range(total_range):
-        record = _load(load_proof, "range", index)
-        check_range_proof(manifest.circuits.range, record, index, manifest.genesis, leaves[index])
-        verify_proof(manifest.circuits.range, record)
-        _tell(progress, "range", index + 1, total_range)
+    total_range = 0 if circuits.range is None else len(leaves)
+    if circuits.range is not None:
+        for index, leaf in enumerate(leaves):
+            record = _load(load_proof, "range", index)
+            check_range_proof(circuits.range, record, index, manifest.genesis, leaf)
+            verify_proof(circuits.range, record)
+            _tell(progress, "range", index + 1, total_range)
 
     # 6. The chain of steps. The cheap checks go first, so that a break is named within
     #    milliseconds of reading the proof and a verification is never wasted on it.
-    head, transcript, order = manifest.genesis, run.run_id, []
-    for index in range(task.total_proofs):
-        batch = block_index(run.seed, index, task.blocks_per_epoch)
-        record = _load(load_proof, "step", index)
-        head = check_block_proof(
-            manifest.circuits.step, record, index, run, head, batch, leaves[batch]
-        )
-        verify_proof(manifest.circuits.step, record)
-        transcript = next_transcript(transcript, index, batch, tensor_hash(head))
-        order.append(batch)
-        _tell(progress, "step", index + 1, task.total_proofs)
+    reached, aggregates = Progressed(manifest.genesis, run.run_id), 0
+    for piece in pieces(circuits.step, circuits.aggregate, load_proof, task.total_proofs):
+        reached = check_piece(piece, run, leaves, reached)
+        verify_proof(piece.circuit, piece.proof)
+        aggregates += piece.circuit.role == "aggregate"
+        _tell(progress, piece.circuit.role, piece.stop, task.total_proofs)
 
     # 7. A proof beyond the last would be a fork or a continuation nobody declared.
-    if load_proof("step", task.total_proofs) is not None:
+    beyond = [load_proof(role, task.total_proofs) for role in _STEPPING]
+    if beyond != [None, None]:
         raise ChainOfProofsBroken(
             "there are more block proofs than the task allows",
             expected=task.total_proofs,
@@ -183,10 +195,10 @@ def audit_run(
         )
 
     # 8. The published model is the one that was trained.
-    if head != final:
+    if reached.head != final:
         raise ChainOfProofsBroken(
             "the final state is not the one the last block proof leads to",
-            expected=head,
+            expected=reached.head,
             got=final,
             path="manifest.final",
         )
@@ -194,12 +206,12 @@ def audit_run(
     # 9. Uses of the model.
     checked = []
     for inference in inferences:
-        checked.append(check_inference(manifest.circuits.inference, inference, run, final, where))
-        verify_proof(manifest.circuits.inference, inference.proof)
+        checked.append(check_inference(circuits.inference, inference, run, final, where))
+        verify_proof(circuits.inference, inference.proof)
 
     # 10. The chain's own view, if one is in reach.
     if chain is not None:
-        LedgerClient(chain, where).compare(task, run, tensor_hash(final), transcript)
+        LedgerClient(chain, where).compare(task, run, tensor_hash(final), reached.transcript)
 
     return AuditReport(
         project=manifest.project,
@@ -210,24 +222,20 @@ def audit_run(
         seed_source=run.seed_source,
         range_proofs=total_range,
         block_proofs=task.total_proofs,
-        steps=task.total_proofs * manifest.circuits.step.steps_per_proof,
-        order=tuple(order),
+        aggregates=aggregates,
+        steps=task.total_proofs * circuits.step.steps_per_proof,
+        order=reached.order,
         final=final,
-        transcript=transcript,
+        transcript=reached.transcript,
         inferences=tuple(checked),
         circuits=_checked_circuits(manifest, specs),
-        unsafe_srs=True,
+        unsafe_srs=not ceremony,
         compared_with_chain=chain is not None,
     )
 
 
 def _checked_circuits(manifest: Manifest, specs: CircuitSpecs) -> tuple[CheckedCircuit, ...]:
-    circuits = manifest.circuits
-    pairs = (
-        (circuits.step, specs.step),
-        (circuits.range, specs.range),
-        (circuits.inference, specs.inference),
-    )
+    pairs = zip(manifest.circuits.present(), specs.present(), strict=True)
     return tuple(
         CheckedCircuit(
             role=circuit.role,
@@ -246,7 +254,7 @@ def _load(load_proof: LoadProof, role: Role, index: int) -> ProofRecord:
     if record is None:
         raise ChainOfProofsBroken(
             "a proof is missing",
-            path=f"{'block' if role == 'step' else role} proof {index}",
+            path=f"{role} proof {index}",
             hint="publish the whole run, or prove the missing part",
         )
     return record

@@ -28,6 +28,7 @@ from zkdescent.core.records import (
     InferenceRecord,
     ProofRecord,
 )
+from zkdescent.verifier._pieces import Aggregates
 from zkdescent.verifier.actions import Action, Progress
 from zkdescent.verifier.addresses import Addresses, predicted_addresses
 from zkdescent.verifier.chain import Chain
@@ -90,13 +91,26 @@ class TrainingClient:
         dataset: DatasetRecord,
         load_proof: LoadByIndex,
         *,
+        aggregates: Aggregates | None = None,
         per_transaction: int = 1,
         progress: Progress | None = None,
     ) -> tuple[Action, ...]:
         """Submit the missing block proofs; see LedgerClient.submit."""
         return self.ledger.submit(
-            plan, circuit, dataset, load_proof, per_transaction=per_transaction, progress=progress
+            plan,
+            circuit,
+            dataset,
+            load_proof,
+            aggregates=aggregates,
+            per_transaction=per_transaction,
+            progress=progress,
         )
+
+    def submit_aggregate(
+        self, plan: RunPlan, circuit: CircuitRecord, dataset: DatasetRecord, proof: ProofRecord
+    ) -> Action:
+        """Submit one proof of several blocks of steps; see LedgerClient.submit_aggregate."""
+        return self.ledger.submit_aggregate(plan, circuit, dataset, proof)
 
     def finalise(self, plan: RunPlan) -> Action:
         """Close the complete run; see LedgerClient.finalise."""

@@ -44,7 +44,7 @@ class GatewayClient:
         return CircuitStatus(self._chain.call(self.contract.functions.statusOf(circuit)))
 
     def register(self, circuits: Circuits, specs: CircuitSpecs) -> tuple[Action, ...]:
-        """Register the three circuits, and their keys with the reusable verifier.
+        """Register the circuits, and the keys of those that use the reusable verifier.
 
         Registers in the own name also where somebody else has done so: a circuit is retired
         only when all its registrants have retired it.
@@ -53,13 +53,8 @@ class GatewayClient:
             ContractRejected: the verifier is not the one the registration names.
             ContractRefused: the registration is impossible, or this account retired the circuit.
         """
-        pairs = (
-            (circuits.step, specs.step),
-            (circuits.range, specs.range),
-            (circuits.inference, specs.inference),
-        )
         actions = []
-        for circuit, spec in pairs:
+        for circuit, spec in zip(circuits.present(), specs.present(), strict=True):
             if spec.prover == "ezkl-reusable":
                 actions.append(self._register_vka(circuit, spec))
             actions.append(self._register(spec))

@@ -5,20 +5,28 @@ Every method takes a :class:`~.plan.RunPlan`, reads the chain, and sends only wh
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from enum import IntEnum
 
 from web3.contract import Contract
 
 from zkdescent.core.errors import ChainError, ChainOfProofsBroken
-from zkdescent.core.records import CircuitRecord, DatasetRecord, ProofRecord, RunRecord, TaskRecord
+from zkdescent.core.records import (
+    CircuitRecord,
+    CircuitSpecRecord,
+    DatasetRecord,
+    ProofRecord,
+    RunRecord,
+    TaskRecord,
+)
+from zkdescent.verifier._pieces import Aggregates, Piece, grouped, submitted_pieces
 from zkdescent.verifier._reverts import ContractRefused
 from zkdescent.verifier.actions import Action, Progress, done, evidence
 from zkdescent.verifier.addresses import Addresses, predicted_addresses
 from zkdescent.verifier.chain import Chain
 from zkdescent.verifier.plan import RunPlan
-from zkdescent.verifier.twins.commitment import StepSlot, read_slot, tensor_hash
+from zkdescent.verifier.twins.commitment import tensor_hash
 from zkdescent.verifier.twins.hashing import next_transcript
 from zkdescent.verifier.twins.header import mix_hash
 from zkdescent.verifier.twins.merkle import leaf, merkle_proof
@@ -144,7 +152,7 @@ class LedgerClient:
                     plan.task_id,
                     index,
                     list(merkle_proof(leaves, index)),
-                    evidence(circuit, record, reusable=plan.specs.range.prover == "ezkl-reusable"),
+                    evidence(circuit, record, reusable=_is_reusable(plan.specs.range)),
                 )
                 actions.append(done(name, self._chain.send(function, action=name), items=1))
             _tell(progress, "admit", index + 1, dataset.blocks_per_epoch)
@@ -204,6 +212,7 @@ class LedgerClient:
         dataset: DatasetRecord,
         load_proof: Callable[[int], ProofRecord],
         *,
+        aggregates: Aggregates | None = None,
         per_transaction: int = 1,
         progress: Progress | None = None,
     ) -> tuple[Action, ...]:
@@ -214,7 +223,8 @@ class LedgerClient:
             circuit: the step circuit.
             dataset: the batch blocks.
             load_proof: gives block proof ``index``.
-            per_transaction: 1 to 8 proofs share a transaction.
+            aggregates: sent in the place of the block proofs they cover, where there are any.
+            per_transaction: 1 to 8 block proofs share a transaction; an aggregate has its own.
             progress: told ("submit", proofs on chain, proofs in all) after each transaction.
 
         Raises:
@@ -227,25 +237,67 @@ class LedgerClient:
                 got=per_transaction,
                 expected=f"1 to {MAX_PROOFS_PER_TRANSACTION}",
             )
-        state, order, leaves = self._require_run(plan), plan.order(), _leaf_hashes(dataset)
-        self._check_prefix(plan, state, load_proof)
-        total, actions = plan.task.total_proofs, []
-        reusable = plan.specs.step.prover == "ezkl-reusable"
-        for first in range(state.proofs, total, per_transaction):
-            indices = range(first, min(first + per_transaction, total))
-            blocks = [
-                (
-                    list(merkle_proof(leaves, order[index])),
-                    evidence(circuit, load_proof(index), reusable=reusable),
-                )
-                for index in indices
-            ]
-            name = f"submit block proof {first}" + (f" to {indices[-1]}" if len(blocks) > 1 else "")
-            function = self.contract.functions.submit(plan.run_id, blocks)
-            receipt = self._chain.send(function, action=name)
-            actions.append(done(name, receipt, items=len(blocks)))
-            _tell(progress, "submit", indices[-1] + 1, total)
+        state, total = self._require_run(plan), plan.task.total_proofs
+        missing = self._check_prefix(
+            plan, state, submitted_pieces(circuit, load_proof, aggregates, total)
+        )
+        actions = []
+        for group in grouped(missing, per_transaction):
+            if group[0].circuit.role == "aggregate":
+                actions.append(self._send_aggregate(plan, group[0], dataset))
+            else:
+                actions.append(self._send_blocks(plan, group, dataset))
+            _tell(progress, "submit", group[-1].stop, total)
         return tuple(actions)
+
+    def submit_aggregate(
+        self,
+        plan: RunPlan,
+        circuit: CircuitRecord,
+        dataset: DatasetRecord,
+        proof: ProofRecord,
+    ) -> Action:
+        """Submit one aggregate, unless the ledger has the block proofs it covers.
+
+        Raises:
+            ChainError: the ledger does not stand where the aggregate begins.
+            ContractRejected: the aggregate was rejected.
+        """
+        piece, state = Piece(proof.index, circuit, proof), self._require_run(plan)
+        if state.proofs >= piece.stop:
+            return Action(f"submit {piece.name}", items=circuit.blocks)
+        if state.proofs != piece.first:
+            raise ChainError(
+                "the aggregate does not begin where the ledger stands",
+                expected=state.proofs,
+                got=piece.first,
+                hint="submit what lies between, or block proofs instead",
+            )
+        return self._send_aggregate(plan, piece, dataset)
+
+    def _send_aggregate(self, plan: RunPlan, piece: Piece, dataset: DatasetRecord) -> Action:
+        order, leaves = plan.order(), _leaf_hashes(dataset)
+        paths = [list(merkle_proof(leaves, order[i])) for i in range(piece.first, piece.stop)]
+        function = self.contract.functions.submitAggregate(
+            plan.run_id, paths, evidence(piece.circuit, piece.proof, reusable=False)
+        )
+        name = f"submit {piece.name}"
+        receipt = self._chain.send(function, action=name)
+        return done(name, receipt, items=piece.circuit.blocks)
+
+    def _send_blocks(self, plan: RunPlan, group: Sequence[Piece], dataset: DatasetRecord) -> Action:
+        order, leaves = plan.order(), _leaf_hashes(dataset)
+        reusable = _is_reusable(plan.specs.step)
+        blocks = [
+            (
+                list(merkle_proof(leaves, order[piece.first])),
+                evidence(piece.circuit, piece.proof, reusable=reusable),
+            )
+            for piece in group
+        ]
+        name = f"submit {group[0].name}" + (f" to {group[-1].first}" if len(group) > 1 else "")
+        receipt = self._chain.send(self.contract.functions.submit(plan.run_id, blocks), action=name)
+        return done(name, receipt, items=len(blocks))
 
     def finalise(self, plan: RunPlan) -> Action:
         """Close the complete run; its final state never changes again."""
@@ -300,13 +352,28 @@ class LedgerClient:
                 )
 
     def _check_prefix(
-        self, plan: RunPlan, state: RunState, load_proof: Callable[[int], ProofRecord]
-    ) -> None:
-        """The proofs the ledger has must be ours, or what follows would be sent in vain."""
-        transcript, order = plan.run_id, plan.order()
-        for index in range(state.proofs):
-            state_out = read_slot(load_proof(index).proof, StepSlot.STATE_OUT)
-            transcript = next_transcript(transcript, index, order[index], tensor_hash(state_out))
+        self, plan: RunPlan, state: RunState, run: Iterable[Piece]
+    ) -> Iterator[Piece]:
+        """Return the pieces that the ledger does not have.
+
+        Those it has must be ours, or what follows would be sent in vain.
+        """
+        transcript, order, position = plan.run_id, plan.order(), 0
+        rest = iter(run)
+        while position < state.proofs:
+            piece = next(rest)
+            if piece.stop > state.proofs:
+                raise ChainOfProofsBroken(
+                    "the ledger stands within an aggregate",
+                    expected=piece.stop,
+                    got=state.proofs,
+                    path=piece.name,
+                    hint="submit the block proofs that are left of it, not the aggregate",
+                )
+            for index, block in enumerate(piece.claims()[1], start=piece.first):
+                name = tensor_hash(block.state_out)
+                transcript = next_transcript(transcript, index, order[index], name)
+            position = piece.stop
         if transcript != state.transcript:
             raise ChainOfProofsBroken(
                 "the ledger holds other block proofs of this run",
@@ -315,6 +382,7 @@ class LedgerClient:
                 path=f"block proofs 0 to {state.proofs - 1}",
                 hint="open another run (nonce) for these proofs",
             )
+        return rest
 
     def _check_chain(self, plan: RunPlan) -> None:
         if plan.chain_id != self._chain.chain_id:
@@ -342,6 +410,10 @@ class LedgerClient:
                 "the run is not on this chain", expected=plan.run_id, hint="open it first"
             )
         return state
+
+
+def _is_reusable(spec: CircuitSpecRecord | None) -> bool:
+    return spec is not None and spec.prover == "ezkl-reusable"
 
 
 def _leaf_hashes(dataset: DatasetRecord) -> Sequence[bytes]:

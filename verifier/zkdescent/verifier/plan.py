@@ -21,6 +21,7 @@ from zkdescent.core.records import (
     CircuitSpecs,
     DatasetRecord,
     Manifest,
+    Role,
     RunRecord,
     TaskRecord,
     canonical_json,
@@ -78,11 +79,62 @@ def dedicated_spec(circuit: CircuitRecord, verifier: str, code_hash: bytes) -> C
     )
 
 
+def honk_spec(
+    circuit: CircuitRecord, verifier: str, code_hash: bytes, *, child: bytes = ZERO_WORD
+) -> CircuitSpecRecord:
+    """Return the registration of a barretenberg circuit with the verifier generated for it.
+
+    A circuit under the ceremony's reference string is registered as one for production, which
+    the gateway accepts if the verifier's code holds the ceremony's point.
+
+    Args:
+        circuit: the circuit, of any role but range.
+        verifier: address of its verifier contract.
+        code_hash: keccak256 of the code deployed there.
+        child: id of the step circuit whose proofs an aggregate verifies.
+    """
+    return CircuitSpecRecord(
+        prover="ultra-honk",
+        role=circuit.role,
+        verifier=verifier,
+        verifier_code_hash=code_hash,
+        vka_digest=ZERO_WORD,
+        vk_hash=circuit.vk_sha256,
+        proof_length=circuit.proof_length,
+        public_values=circuit.public_values,
+        features=circuit.features,
+        outputs=circuit.outputs,
+        fraction_bits=circuit.fraction_bits,
+        steps_per_proof=circuit.steps_per_proof,
+        blocks=circuit.blocks,
+        production=circuit.srs == "ceremony",
+        child=child,
+        opening=circuit.opening,
+    )
+
+
+def honk_specs(circuits: Circuits, verifiers: Mapping[Role, tuple[str, bytes]]) -> CircuitSpecs:
+    """Return the registrations of a project's barretenberg circuits.
+
+    Args:
+        verifiers: for each role that there is, the verifier's address and its code's keccak256.
+    """
+    step = honk_spec(circuits.step, *verifiers["step"])
+    aggregate = circuits.aggregate
+    return CircuitSpecs(
+        step=step,
+        inference=honk_spec(circuits.inference, *verifiers["inference"]),
+        aggregate=None
+        if aggregate is None
+        else honk_spec(aggregate, *verifiers["aggregate"], child=circuit_id(step)),
+    )
+
+
 def reusable_specs(circuits: Circuits) -> CircuitSpecs:
     """Return the registrations of a project's circuits with the reusable verifier."""
     return CircuitSpecs(
         step=reusable_spec(circuits.step),
-        range=reusable_spec(circuits.range),
+        range=None if circuits.range is None else reusable_spec(circuits.range),
         inference=reusable_spec(circuits.inference),
     )
 
@@ -195,9 +247,9 @@ def plan_run(
     """Plan a run; needs no chain.
 
     Args:
-        specs: the three circuits' registrations, for example :func:`reusable_specs`.
+        specs: the circuits' registrations, for example :func:`reusable_specs`.
         dataset: the committed batch blocks.
-        genesis: commitment (64 bytes) of the initial state.
+        genesis: commitment (32 or 64 bytes) of the initial state.
         hyperparameters: as in the manifest; hashed into the task.
         total_proofs: block proofs of a complete run.
         chain_id, sponsor, payee: where and for whom; the payee defaults to the sponsor.
@@ -208,8 +260,9 @@ def plan_run(
     addresses = predicted_addresses()
     task = TaskRecord(
         step_circuit=circuit_id(specs.step),
-        range_circuit=circuit_id(specs.range),
+        range_circuit=ZERO_WORD if specs.range is None else circuit_id(specs.range),
         inference_circuit=circuit_id(specs.inference),
+        aggregate_circuit=ZERO_WORD if specs.aggregate is None else circuit_id(specs.aggregate),
         dataset_root=dataset.root,
         blocks_per_epoch=dataset.blocks_per_epoch,
         genesis=tensor_hash(genesis),

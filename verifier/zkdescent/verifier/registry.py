@@ -56,6 +56,7 @@ class Provenance(Record):
     step_circuit: bytes
     range_circuit: bytes
     inference_circuit: bytes
+    aggregate_circuit: bytes
     dataset_root: bytes
     genesis: bytes
     final_state: bytes

@@ -10,15 +10,12 @@ True
 """
 
 from zkdescent.verifier.twins.commitment import (
-    POINT_BYTES,
-    InferenceSlot,
-    RangeSlot,
-    StepSlot,
+    check_commitment,
     check_context,
     check_point,
+    check_word,
+    context_slot,
     open_context,
-    read_slot,
-    split_proof,
     tensor_hash,
 )
 from zkdescent.verifier.twins.fixed import SCALAR_FIELD, check_field, from_field, to_field
@@ -33,6 +30,21 @@ from zkdescent.verifier.twins.hashing import (
     task_id,
 )
 from zkdescent.verifier.twins.header import header_rlp, mix_hash
+from zkdescent.verifier.twins.layout import (
+    POINT_BYTES,
+    WORD_BYTES,
+    AggregateWord,
+    BlockSlots,
+    InferenceSlot,
+    InferenceWord,
+    Layout,
+    RangeSlot,
+    StepSlot,
+    StepWord,
+    layout_of,
+    read_slot,
+    split_proof,
+)
 from zkdescent.verifier.twins.merkle import leaf, merkle_proof, merkle_root, verify_merkle
 from zkdescent.verifier.twins.shuffle import block_index, permute
 from zkdescent.verifier.twins.specs import COMMITTED_SLOTS, Prover, Role, circuit_tuple, task_tuple
@@ -41,21 +53,31 @@ __all__ = [
     "COMMITTED_SLOTS",
     "POINT_BYTES",
     "SCALAR_FIELD",
+    "WORD_BYTES",
+    "AggregateWord",
+    "BlockSlots",
     "InferenceSlot",
+    "InferenceWord",
+    "Layout",
     "Prover",
     "RangeSlot",
     "Role",
     "StepSlot",
+    "StepWord",
     "block_index",
+    "check_commitment",
     "check_context",
     "check_field",
     "check_point",
+    "check_word",
     "circuit_id",
     "circuit_tuple",
+    "context_slot",
     "from_field",
     "header_rlp",
     "inference_context",
     "input_commitment",
+    "layout_of",
     "leaf",
     "merkle_proof",
     "merkle_root",

@@ -1,20 +1,18 @@
-"""Commitments at the front of a proof, and the opening of a context (twin of Commitment.sol).
+"""Commitments to tensors and to contexts (twin of Commitment.sol and HashWords.sol).
 
-Byte layout: a proof begins with one BN254 G1 point per committed tensor, 64 bytes each
-(x then y, big endian, affine), inputs first, then outputs. On chain and in Merkle leaves a
-tensor is named by keccak256 of those 64 bytes, its *tensor hash*.
+On chain and in Merkle leaves a tensor is named by keccak256 of its commitment, its *tensor hash*.
 
-The generator (1, 2) as a slice: 31 zero bytes, 01, 31 zero bytes, 02.
+*ezkl* (Commitment.sol): a BN254 G1 point, 64 bytes (x then y, big endian, affine). The generator
+(1, 2): 31 zero bytes, 01, 31 zero bytes, 02. A context c is one field element in a tensor of its
+own. KZG commitments are linear, so its commitment is ``c * L0 + U`` with U the commitment of the
+all-zero tensor (the constant part of the unusable rows) and L0 the Lagrange point of row 0. Both
+are pinned at registration; anybody recomputes the slot with two curve operations.
 
-A context c is one field element in a tensor of its own. KZG commitments are linear, so its
-commitment is ``c * L0 + U`` with U the commitment of the all-zero tensor (the constant part of
-the unusable rows) and L0 the Lagrange point of row 0. Both are pinned at registration; anybody
-recomputes the slice with two curve operations.
+*barretenberg* (HashWords.sol): an element of BN254's scalar field, 32 bytes big endian, below its
+order: a Poseidon2 hash that the circuit computes, or the context itself.
 """
 
 from __future__ import annotations
-
-from enum import IntEnum
 
 from eth_utils.crypto import keccak
 from py_ecc.optimized_bn128 import (
@@ -29,46 +27,12 @@ from py_ecc.optimized_bn128 import (
 )
 
 from zkdescent.core.errors import ProofRejected
+from zkdescent.verifier.twins.fixed import check_field
+from zkdescent.verifier.twins.layout import POINT_BYTES, WORD_BYTES
 
-POINT_BYTES = 64
 CONTEXT_BITS = 248
 
 _Point = tuple[FQ, FQ, FQ]
-
-
-class StepSlot(IntEnum):
-    """The committed tensors at the front of a step proof, in order (enum StepSlot).
-
-    Hints are the quotients and digits that the prover supplies and the circuit checks; nobody
-    reads their slot.
-    """
-
-    CONTEXT = 0
-    STATE_IN = 1
-    BATCH = 2
-    HINTS = 3
-    STATE_OUT = 4
-
-
-class RangeSlot(IntEnum):
-    """The same for a range proof (enum RangeSlot); only the first two are read."""
-
-    STATE = 0
-    BATCH = 1
-    HINTS = 2
-    OUT = 3
-
-
-class InferenceSlot(IntEnum):
-    """The same for an inference proof (enum InferenceSlot); only the first two are read."""
-
-    CONTEXT = 0
-    STATE = 1
-    FEATURES = 2
-    HINTS = 3
-
-
-Slot = StepSlot | RangeSlot | InferenceSlot
 
 
 def _parse(point: bytes, what: str) -> _Point:
@@ -109,39 +73,36 @@ def check_point(point: bytes, *, what: str = "commitment") -> bytes:
     return point
 
 
-def split_proof(proof: bytes, slots: int) -> tuple[bytes, ...]:
-    """Return the first ``slots`` commitments of a proof, 64 bytes each.
+def check_word(word: bytes, *, what: str = "commitment") -> bytes:
+    """Return the 32 bytes if they are a canonical element of the scalar field.
 
     Raises:
-        ProofRejected: the proof is shorter than its commitments.
+        ProofRejected: another length, or a number >= the field's order.
     """
-    if len(proof) < slots * POINT_BYTES:
-        raise ProofRejected(
-            "proof is shorter than its commitments",
-            expected=f">= {slots * POINT_BYTES} bytes",
-            got=len(proof),
-        )
-    return tuple(proof[i * POINT_BYTES : (i + 1) * POINT_BYTES] for i in range(slots))
+    if len(word) != WORD_BYTES:
+        raise ProofRejected(f"{what} is not a field element", expected=WORD_BYTES, got=len(word))
+    check_field(int.from_bytes(word, "big"), what=what)
+    return word
 
 
-def read_slot(proof: bytes, slot: Slot) -> bytes:
-    """Return one commitment (64 bytes) of a proof of the slot's role.
+def check_commitment(commitment: bytes, size: int, *, what: str = "commitment") -> bytes:
+    """Return the commitment if it is canonical for slots of ``size`` bytes.
 
     Raises:
-        ProofRejected: the proof is shorter than the commitments of its role, also where the
-            slot itself would be there.
+        ProofRejected: not a point (64), not a field element (32), or of another size.
     """
-    return split_proof(proof, len(type(slot)))[slot]
+    return (check_point if size == POINT_BYTES else check_word)(commitment, what=what)
 
 
 def tensor_hash(commitment: bytes) -> bytes:
-    """Return the 32-byte name of a committed tensor: keccak256 of its 64-byte commitment.
+    """Return the 32-byte name of a committed tensor: keccak256 of its 32 or 64 bytes.
 
     Raises:
         ProofRejected: the commitment has another length.
     """
-    if len(commitment) != POINT_BYTES:
-        raise ProofRejected("not a commitment", expected=POINT_BYTES, got=len(commitment))
+    if len(commitment) not in (WORD_BYTES, POINT_BYTES):
+        expected = (WORD_BYTES, POINT_BYTES)
+        raise ProofRejected("not a commitment", expected=expected, got=len(commitment))
     return keccak(commitment)
 
 
@@ -155,21 +116,43 @@ def open_context(opening: tuple[int, int, int, int], context: int) -> bytes:
     Raises:
         ProofRejected: the opening is not two curve points or the context is too large.
     """
-    if not 0 <= context < 1 << CONTEXT_BITS:
-        raise ProofRejected("context out of range", expected="0 <= context < 2**248", got=context)
+    _check_range(context)
     words = [v.to_bytes(32, "big") for v in opening]
     lagrange = _parse(words[0] + words[1], "L0 of the circuit")
     constant = _parse(words[2] + words[3], "U of the circuit")
     return _serialise(add(multiply(lagrange, context), constant))
 
 
+def _check_range(context: int) -> None:
+    if not 0 <= context < 1 << CONTEXT_BITS:
+        raise ProofRejected("context out of range", expected="0 <= context < 2**248", got=context)
+
+
+def context_slot(opening: tuple[int, int, int, int], context: int, size: int) -> bytes:
+    """Return the slot of ``size`` bytes that holds a context: its commitment, or the word itself.
+
+    Raises:
+        ProofRejected: as :func:`open_context`; or an opening where words need none.
+    """
+    if size == POINT_BYTES:
+        return open_context(opening, context)
+    if any(opening):
+        raise ProofRejected("words have no opening", expected=(0, 0, 0, 0), got=opening)
+    _check_range(context)
+    return context.to_bytes(WORD_BYTES, "big")
+
+
 def check_context(opening: tuple[int, int, int, int], context: int, commitment: bytes) -> bytes:
-    """Return the commitment if it is that of the expected context.
+    """Return the slot if it is that of the expected context.
+
+    Args:
+        opening: as pinned by the circuit; zeros for words.
+        commitment: 64 bytes of ezkl's, 32 of barretenberg's (the circuit's layout says which).
 
     Raises:
         ProofRejected: the proof was made for another context (run, index, payee, request, chain).
     """
-    expected = open_context(opening, context)
+    expected = context_slot(opening, context, len(commitment))
     if commitment != expected:
         raise ProofRejected(
             "the proof was made in another context",

@@ -1,9 +1,13 @@
-"""Merkle tree over the batch blocks of a data set (twin of the leaf rule and MerkleProof).
+"""Merkle tree over the batch blocks of a data set (twin of PositionalMerkle.sol).
 
-A leaf binds its index: ``keccak256(abi.encode(LEAF_DOMAIN, index, tensorHash))``, so two blocks
-can't be exchanged under one root. Inner nodes are keccak256 of the two children in ascending
-order (the OpenZeppelin MerkleProof convention); the last node of an odd level moves up unchanged.
-Leaves have 96 bytes of preimage and inner nodes 64, so an inner node never passes for a leaf.
+Positions are binding: the index of a leaf decides at every level whether its node is the left or
+the right child, and whether it has a sibling at all; the last node of an odd level moves up
+unchanged. With the number of leaves, which the task fixes, a root therefore has one leaf for each
+index and nothing beside them.
+
+A leaf is ``keccak256(abi.encode(LEAF_DOMAIN, index, tensorHash))``, an inner node is
+``keccak256(left || right)``. Leaves have 96 bytes of preimage and inner nodes 64, so neither
+passes for the other.
 """
 
 from __future__ import annotations
@@ -23,7 +27,7 @@ def leaf(index: int, tensor_hash: bytes) -> bytes:
 
 
 def _parent(left: bytes, right: bytes) -> bytes:
-    return keccak(left + right if left < right else right + left)
+    return keccak(left + right)
 
 
 def _levels(leaves: Sequence[bytes]) -> list[list[bytes]]:
@@ -66,9 +70,21 @@ def merkle_proof(leaves: Sequence[bytes], index: int) -> tuple[bytes, ...]:
     return tuple(siblings)
 
 
-def verify_merkle(root: bytes, leaf_hash: bytes, proof: Sequence[bytes]) -> bool:
-    """Tell whether the proof leads from the leaf to the root (OpenZeppelin MerkleProof.verify)."""
-    node = leaf_hash
-    for sibling in proof:
-        node = _parent(node, sibling)
-    return node == root
+def verify_merkle(
+    root: bytes, leaf_hash: bytes, index: int, leaves: int, proof: Sequence[bytes]
+) -> bool:
+    """Tell whether ``leaf_hash`` is leaf number ``index`` of the tree of ``leaves`` leaves.
+
+    A proof of another length than this place has, or for an index outside, is none.
+    """
+    if not 0 <= index < leaves:
+        return False
+    node, siblings = leaf_hash, iter(proof)
+    while leaves > 1:
+        if index ^ 1 < leaves:
+            sibling = next(siblings, None)
+            if sibling is None:
+                return False
+            node = _parent(sibling, node) if index & 1 else _parent(node, sibling)
+        index, leaves = index >> 1, (leaves + 1) >> 1
+    return next(siblings, None) is None and node == root
