@@ -10,6 +10,9 @@ TORCH ?= torch==2.13.0
 # Options for `make bench`, for example BENCH=--quick.
 BENCH ?= --out build/bench
 
+# Options for `make demo`, for example DEMO="--backend barretenberg".
+DEMO ?=
+
 VENV := .venv
 BIN := $(VENV)/bin
 NODE_MODULES := contracts/node_modules/.package-lock.json
@@ -65,7 +68,7 @@ else
 endif
 
 demo: dev prover
-	$(BIN)/zkdescent demo -C demo
+	$(BIN)/zkdescent demo -C demo $(DEMO)
 
 lint: dev
 	$(BIN)/ruff check .

@@ -74,8 +74,8 @@ def step_program(
     """
     builder = Builder()
     builder.input(CONTEXT, 1)
-    state = builder.input(STATE, layout.size)
-    block = builder.input(BATCH, steps * batch.size)
+    state = builder.input(STATE, layout.size, state_capacity(layout, fixed))
+    block = builder.input(BATCH, steps * batch.size, fixed.data_capacity)
     f = fixed.fraction_bits
     features = batch.batch_size * batch.features
     for k in range(steps):
@@ -103,7 +103,7 @@ def inference_program(
     """Lower the model on one row; the output repeats x, so that a contract sees what was asked."""
     builder = Builder()
     builder.input(CONTEXT, 1)
-    state = builder.input(STATE, layout.size)
+    state = builder.input(STATE, layout.size, state_capacity(layout, fixed))
     row = builder.input(ROW, features)
     f = fixed.fraction_bits
     parameters = _split_state(builder, state, layout)[: layout.parameters]

@@ -2,19 +2,27 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 from zkdescent.circuits.proof_system import ProofSystem
 from zkdescent.core.errors import ConfigError
 
 
-def make_backend(name: str) -> ProofSystem:
+def make_backend(name: str, *, salt: Callable[[], int] = int) -> ProofSystem:
     """Return a prover.
+
+    Args:
+        salt: a secret that hides committed tensors, for provers whose commitments need one.
 
     Raises:
         ConfigError: there is no such prover.
     """
-    from zkdescent.circuits.ezkl_backend.backend import EzklBackend
+    if name == "ezkl":
+        from zkdescent.circuits.ezkl_backend.backend import EzklBackend
 
-    backends: dict[str, type[ProofSystem]] = {EzklBackend.name: EzklBackend}
-    if name not in backends:
-        raise ConfigError("there is no such prover", expected=sorted(backends), got=name)
-    return backends[name]()
+        return EzklBackend()
+    if name == "barretenberg":
+        from zkdescent.circuits.barretenberg.backend import BarretenbergBackend
+
+        return BarretenbergBackend(salt)
+    raise ConfigError("there is no such prover", expected=["barretenberg", "ezkl"], got=name)

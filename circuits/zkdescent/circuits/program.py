@@ -24,7 +24,7 @@ Shape = tuple[int, ...]
 class Op(StrEnum):
     """Operations on integer tensors; their parameters are in `Node.attributes`, in this order."""
 
-    INPUT = "input"
+    INPUT = "input"  # position, capacity: -2**capacity <= x < 2**capacity is declared; 0: nothing
     CONSTANT = "constant"  # the elements, row by row
     SLICE = "slice"  # start, stop of a flat tensor
     TAKE = "take"  # for each element of the result its flat index in the argument; -1 is zero
@@ -136,9 +136,10 @@ class Builder:
         self._index[node] = len(self._nodes) - 1
         return len(self._nodes) - 1
 
-    def input(self, name: str, size: int) -> int:
-        """Declare a flat input of `size` elements."""
-        self._inputs[name] = self._append(Op.INPUT, (), (size,), (len(self._inputs),), name)
+    def input(self, name: str, size: int, capacity: int = 0) -> int:
+        """Declare a flat input of `size` elements, bounded by a capacity or (0) by nothing."""
+        attributes = (len(self._inputs), capacity)
+        self._inputs[name] = self._append(Op.INPUT, (), (size,), attributes, name)
         return self._inputs[name]
 
     def constant(self, *values: int, shape: Shape = (1,)) -> int:

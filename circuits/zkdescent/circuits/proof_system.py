@@ -16,7 +16,6 @@ from typing import Any
 from zkdescent.circuits.bounds import GadgetBound
 from zkdescent.circuits.fixed_point import FixedPoint, IntegerArray
 from zkdescent.circuits.program import Program
-from zkdescent.core.errors import ZkDescentError
 from zkdescent.core.records import CircuitRecord, Role
 
 ROLES: tuple[Role, ...] = ("step", "range", "inference")
@@ -76,12 +75,15 @@ class ProofSystem(ABC):
     """A prover with its circuits. Methods raise `ProverError` when the prover fails or panics."""
 
     name: str
+    checks_ranges: bool = False
+    """Whether its step circuits bound state and batch themselves; else a range circuit does."""
 
     @abstractmethod
     def sizes(self) -> range:
         """Sizes that circuits of this prover may have (log2 of rows), ascending.
 
-        All circuits of a project share one size.
+        All circuits of a project share one size. A prover whose circuits are each as large as they
+        need to be has one size, 0.
         """
 
     @abstractmethod
@@ -90,10 +92,6 @@ class ProofSystem(ABC):
 
         Infinite if a circuit of this size can't hold some operation of it at all.
         """
-
-    @abstractmethod
-    def explain(self, program: Program, size: int) -> ZkDescentError | None:
-        """What in a program no circuit of this size can hold; None if its cost is finite."""
 
     @abstractmethod
     def capacity(self, size: int) -> float:
@@ -120,9 +118,13 @@ class ProofSystem(ABC):
 
     @abstractmethod
     def commit(
-        self, circuit: CircuitRecord, locate: Locate, tensors: list[IntegerArray]
+        self, circuit: CircuitRecord, locate: Locate, tensors: list[tuple[str, IntegerArray]]
     ) -> list[bytes]:
-        """Commitments to flat tensors, as they stand in proofs of this circuit (64 bytes each)."""
+        """Commitments to flat tensors, as they stand in proofs of this circuit.
+
+        Args:
+            tensors: each with the name of the input whose place it takes.
+        """
 
     @abstractmethod
     def fingerprint(self, size: int) -> str:

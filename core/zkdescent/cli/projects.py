@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 
 import typer
 
@@ -11,10 +11,16 @@ from zkdescent.cli.context import AsJson, Verbose, choose_output
 from zkdescent.cli.output import table
 from zkdescent.cli.stages import run_tables
 
+Backend = Annotated[
+    Literal["ezkl", "barretenberg"] | None,
+    typer.Option("--backend", help="The prover, if not the one the example names."),
+]
+
 
 def init(
     directory: Annotated[Path, typer.Argument(help="Where to make the project.")],
     example: Annotated[str, typer.Option(help="Which example to start from.")] = "mlp-csv",
+    backend: Backend = None,
     as_json: AsJson = False,
     verbose: Verbose = False,
 ) -> None:
@@ -22,7 +28,7 @@ def init(
     output = choose_output(as_json, verbose)
     from zkdescent.pipeline.examples import create_project
 
-    files = create_project(directory, example)
+    files = create_project(directory, example, backend=backend)
     payload = {"directory": directory, "example": example, "files": files}
     following = f"Next: edit the files, then `zkdescent run -C {directory}`"
     output.result(payload, table("Created", ("file",), [(f,) for f in files]), following)
@@ -51,6 +57,7 @@ def demo(
     directory: Annotated[Path, typer.Option("--directory", "-C", help="Where to make it.")] = Path(
         "demo"
     ),
+    backend: Backend = None,
     as_json: AsJson = False,
     verbose: Verbose = False,
 ) -> None:
@@ -59,7 +66,7 @@ def demo(
     from zkdescent.pipeline.demonstration import run_demo
 
     with output.reporter() as report:
-        summary = run_demo(directory, report)
+        summary = run_demo(directory, report, backend=backend)
     output.result(summary.to_json(), *run_tables(summary))
 
 

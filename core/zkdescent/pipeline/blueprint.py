@@ -13,7 +13,6 @@ import numpy as np
 
 from zkdescent.circuits import assemble
 from zkdescent.circuits.assemble import BatchShape
-from zkdescent.circuits.backends import make_backend
 from zkdescent.circuits.bounds import check_step, magnitude_bounds
 from zkdescent.circuits.executor import execute
 from zkdescent.circuits.fixed_point import FixedPoint, IntegerArray, dequantize, quantize
@@ -23,6 +22,7 @@ from zkdescent.circuits.trace import StateLayout, trace_inference, trace_step
 from zkdescent.circuits.tuner import Objective, Tuning
 from zkdescent.circuits.tuner.programs import PUBLIC_VALUE_BOUND, CircuitPrograms
 from zkdescent.core.config import Project
+from zkdescent.pipeline.provers import project_prover
 from zkdescent.pipeline.sizing import size_circuits
 from zkdescent.train.blocks import batch_blocks
 from zkdescent.train.data import PreparedData, prepare
@@ -138,7 +138,7 @@ class Blueprint:
         return dequantize(state[: self.layout.parameter_size], self.fixed.fraction_bits)
 
     def requests(self) -> list[CircuitRequest]:
-        """The three circuits to build.
+        """The circuits to build.
 
         Raises:
             RangeOverflow: a value could wrap around the field, or the data does not pass the
@@ -150,21 +150,21 @@ class Blueprint:
         check_step(self.step, state=state, batch=batch, gadget=gadget)
         inputs = {assemble.STATE: state, assemble.ROW: PUBLIC_VALUE_BOUND}
         magnitude_bounds(self.inference, inputs, gadget)
-        magnitude_bounds(self.range, {}, gadget)
         self._check_range()
         outputs = self.inference.nodes[self.inference.output].size - self.batch.features
-        return [
-            CircuitRequest("step", self.step, self.fixed, steps_per_proof=self.steps_per_proof),
-            CircuitRequest("range", self.range, self.fixed),
-            CircuitRequest(
-                "inference",
-                self.inference,
-                self.fixed,
-                public_output=True,
-                features=self.batch.features,
-                outputs=outputs,
-            ),
-        ]
+        step = CircuitRequest("step", self.step, self.fixed, steps_per_proof=self.steps_per_proof)
+        inference = CircuitRequest(
+            "inference",
+            self.inference,
+            self.fixed,
+            public_output=True,
+            features=self.batch.features,
+            outputs=outputs,
+        )
+        if self.backend.checks_ranges:
+            return [step, inference]
+        magnitude_bounds(self.range, {}, gadget)
+        return [step, CircuitRequest("range", self.range, self.fixed), inference]
 
     def _check_range(self) -> None:
         """Every block must pass the range circuit, or no proof of it can be made."""
@@ -205,7 +205,7 @@ def make_blueprint(project: Project, *, objective: Objective | None = None) -> B
         CircuitTooLarge: no circuit holds the job on this machine.
     """
     config = project.config
-    backend = make_backend(config.circuit.backend)
+    backend = project_prover(project)
     data = prepare(project)
     loss = load_loss(project)
     module = build_model(project, data.train, loss)

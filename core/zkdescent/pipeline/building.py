@@ -11,9 +11,7 @@ import tempfile
 from dataclasses import replace
 from pathlib import Path
 
-import numpy as np
-
-from zkdescent.circuits.fixed_point import IntegerArray
+from zkdescent.circuits import assemble
 from zkdescent.circuits.proof_system import CircuitRequest
 from zkdescent.core.config import Project
 from zkdescent.core.errors import ArtefactError, ProverError
@@ -53,7 +51,7 @@ def compile_project(
         records[request.role] = _circuit(blueprint, store, request, chosen)
         report.advance("compile", count, f"{request.role} circuit")
     circuits = Circuits(
-        step=records["step"], range=records["range"], inference=records["inference"]
+        step=records["step"], range=records.get("range"), inference=records["inference"]
     )
     genesis, leaves = _commitments(blueprint, store, circuits)
     hashes = [leaf(i, tensor_hash(c)) for i, c in enumerate(leaves)]
@@ -95,7 +93,7 @@ def check_compiled(blueprint: Blueprint, manifest: Manifest) -> None:
     if manifest.config_sha256 != project.config_sha256:
         changed = "the project file"
     else:
-        size = manifest.circuits.step.logrows
+        size = blueprint.size
         for request in blueprint.requests():
             stored = store.read_json(f"circuits/{request.role}.json")
             if stored["key"] != _key(blueprint, request, size):
@@ -160,12 +158,12 @@ def _commitments(
         ProverError: two circuits of the project commit differently to one tensor, so that no
             proof could be chained to another.
     """
-    backend, tensors = blueprint.backend, [blueprint.genesis, *blueprint.fixed_blocks]
+    backend = blueprint.backend
+    genesis = (assemble.STATE, blueprint.genesis)
+    tensors = [genesis, *((assemble.BATCH, block) for block in blueprint.fixed_blocks)]
     points = backend.commit(circuits.step, store.path_of, tensors)
-    probe: list[IntegerArray] = [blueprint.genesis, np.array([1], dtype=object)]
-    expected = backend.commit(circuits.step, store.path_of, probe)
-    for circuit in (circuits.range, circuits.inference):
-        if backend.commit(circuit, store.path_of, probe) != expected:
+    for circuit in circuits.present()[1:]:
+        if backend.commit(circuit, store.path_of, [genesis]) != points[:1]:
             raise ProverError(
                 f"the {circuit.role} circuit commits to a state differently from the step circuit",
                 expected="one reference string and one size for the circuits of a project",

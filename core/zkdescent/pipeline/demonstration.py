@@ -19,13 +19,13 @@ EXAMPLE = "breast-cancer"
 _ROW = "patient.json"
 
 
-def run_demo(directory: Path, report: Reporter) -> RunSummary:
+def run_demo(directory: Path, report: Reporter, *, backend: str | None = None) -> RunSummary:
     """Make the breast-cancer project, run it, and have a contract accept one inference.
 
     A directory that a demo was interrupted in is continued.
     """
     if not (directory / PROJECT_FILE).exists():
-        create_project(directory, EXAMPLE)
+        create_project(directory, EXAMPLE, backend=backend)
     project = load_project(directory)
     summary = run_project(project, report)
 

@@ -8,6 +8,8 @@ import shutil
 import tempfile
 from pathlib import Path
 
+import tomlkit
+
 from zkdescent.core.config import PROJECT_FILE
 from zkdescent.core.errors import ConfigError, suggestion
 
@@ -24,8 +26,11 @@ def example_names() -> list[str]:
     return sorted(p.parent.name for p in examples_directory().glob(f"*/{PROJECT_FILE}"))
 
 
-def create_project(directory: Path, example: str) -> list[str]:
+def create_project(directory: Path, example: str, *, backend: str | None = None) -> list[str]:
     """Copy an example to a new directory, whole or not at all, and name the project after it.
+
+    Args:
+        backend: the prover, if not the example's own.
 
     Returns:
         The files, relative to the directory.
@@ -52,6 +57,8 @@ def create_project(directory: Path, example: str) -> list[str]:
             ignore=shutil.ignore_patterns("__pycache__", ".zkdescent"),
         )
         _rename(copy / PROJECT_FILE, directory.resolve().name)
+        if backend is not None:
+            _choose_backend(copy / PROJECT_FILE, backend)
         if directory.exists():
             directory.rmdir()
         os.replace(copy, directory)
@@ -64,3 +71,9 @@ def _rename(project_file: Path, name: str) -> None:
         text = project_file.read_text(encoding="utf-8")
         renamed = re.sub(r'(?m)^name = "[^"]*"', f'name = "{allowed}"', text, count=1)
         project_file.write_text(renamed, encoding="utf-8")
+
+
+def _choose_backend(project_file: Path, backend: str) -> None:
+    document = tomlkit.parse(project_file.read_text(encoding="utf-8"))
+    document.setdefault("circuit", tomlkit.table())["backend"] = backend
+    project_file.write_text(tomlkit.dumps(document), encoding="utf-8")

@@ -8,21 +8,20 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from zkdescent.circuits.backends import make_backend
 from zkdescent.circuits.fixed_point import IntegerArray, dequantize, quantize
 from zkdescent.core.config import Project
 from zkdescent.core.errors import ArtefactError, ProverError
 from zkdescent.core.records import InferenceRecord, Manifest, ProofRecord
-from zkdescent.core.store import ArtefactStore
 from zkdescent.pipeline.artefacts import inference_folder
 from zkdescent.pipeline.gas import record_gas
 from zkdescent.pipeline.onchain import submit_project
 from zkdescent.pipeline.planning import open_chain, plan_project
+from zkdescent.pipeline.provers import project_prover
 from zkdescent.pipeline.proving import load_trajectory
 from zkdescent.pipeline.reporting import Reporter
 from zkdescent.train.data import Standardizer
 from zkdescent.train.rows import load_rows
-from zkdescent.verifier.twins.commitment import InferenceSlot, read_slot
+from zkdescent.verifier.twins.layout import layout_of
 
 if TYPE_CHECKING:
     from zkdescent.verifier import RunPlan
@@ -70,7 +69,7 @@ def infer_project(
         report.start("inferences", len(rows))
         results = []
         for index, (row, integers) in enumerate(zip(rows, inputs, strict=True)):
-            results.append(_prove_row(store, manifest, plan, row, integers, first + index)[0])
+            results.append(_prove_row(project, manifest, plan, row, integers, first + index)[0])
             report.advance("inferences", index + 1)
         return results
     with open_chain(project) as chain:
@@ -87,7 +86,7 @@ def infer_project(
         report.start("inferences", len(rows))
         results = []
         for index, (row, integers) in enumerate(zip(rows, inputs, strict=True)):
-            proven, record = _prove_row(store, manifest, plan, row, integers, first + index)
+            proven, record = _prove_row(project, manifest, plan, row, integers, first + index)
             actions.append(consumer.accept(manifest.circuits.inference, record, reusable=reusable))
             results.append(replace(proven, accepted=True, gas=actions[-1].gas))
             report.advance("inferences", index + 1)
@@ -110,20 +109,21 @@ def _read_rows(
 
 
 def _prove_row(
-    store: ArtefactStore,
+    project: Project,
     manifest: Manifest,
     plan: RunPlan,
     row: np.ndarray,
     integers: IntegerArray,
     nonce: int,
 ) -> tuple[Inference, InferenceRecord]:
-    circuit = manifest.circuits.inference
+    circuit, store = manifest.circuits.inference, project.open_store()
     context = plan.inference_context(plan.payee, nonce)
     final = load_trajectory(store)[-1]
-    proof = make_backend(circuit.backend).prove(
+    proof = project_prover(project).prove(
         circuit, store.path_of, [np.array([context], dtype=object), final, integers]
     )
-    weights = read_slot(proof.proof, InferenceSlot.STATE)
+    layout = layout_of(circuit.backend, circuit.role)
+    weights = layout.read(proof.proof, layout.state_in)
     if weights != manifest.final:
         raise ProverError(
             "the inference was not made with the proven weights",

@@ -22,8 +22,8 @@ from zkdescent.pipeline.blueprint import Blueprint, make_blueprint
 from zkdescent.pipeline.building import check_compiled
 from zkdescent.pipeline.planning import plan_project
 from zkdescent.pipeline.reporting import Reporter
-from zkdescent.verifier.twins.commitment import StepSlot, check_context, read_slot, split_proof
-from zkdescent.verifier.twins.specs import COMMITTED_SLOTS
+from zkdescent.verifier.twins.commitment import check_context
+from zkdescent.verifier.twins.layout import layout_of
 
 if TYPE_CHECKING:
     from zkdescent.verifier import Chain
@@ -65,19 +65,21 @@ def prove_project(
     _store_trajectory(store, states)
     prover = _Prover(blueprint, store, manifest)
 
-    total = len(manifest.dataset.leaves)
-    report.start("range proofs", total)
-    for index, leaf in enumerate(manifest.dataset.leaves):
-        prover.prove(
-            manifest.circuits.range,
-            index,
-            context=0,
-            expected=(manifest.genesis, leaf),
-            inputs=[blueprint.genesis, blueprint.fixed_blocks[index]],
-        )
-        report.advance("range proofs", index + 1)
+    checks = manifest.circuits.range
+    if checks is not None:
+        report.start("range proofs", len(manifest.dataset.leaves))
+        for index, leaf in enumerate(manifest.dataset.leaves):
+            prover.prove(
+                checks,
+                index,
+                context=0,
+                expected=(manifest.genesis, leaf),
+                inputs=[blueprint.genesis, blueprint.fixed_blocks[index]],
+            )
+            report.advance("range proofs", index + 1)
 
     report.start("block proofs", plan.task.total_proofs)
+    layout = layout_of(manifest.circuits.step.backend, "step")
     head = manifest.genesis
     for index, block in enumerate(plan.order()):
         context = plan.context(index)
@@ -93,7 +95,7 @@ def prove_project(
             ],
             output=states[index + 1],
         )
-        head = read_slot(record.proof, StepSlot.STATE_OUT)
+        head = layout.read(record.proof, layout.blocks[0].state_out)
         report.advance("block proofs", index + 1)
     # A proof beyond the last would be of another, longer run.
     extra = plan.task.total_proofs
@@ -195,14 +197,14 @@ class _Prover:
             return None
         if (record.circuit, record.index, record.context) != (circuit.vk_sha256, index, context):
             return None
-        slots = split_proof(record.proof, COMMITTED_SLOTS[circuit.role])
+        slots = layout_of(circuit.backend, circuit.role).split(record.proof)
         same = all(want in (None, got) for want, got in zip(expected, slots, strict=False))
         return record if same else None
 
     def _check_slots(
         self, circuit: CircuitRecord, record: ProofRecord, expected: tuple[bytes | None, ...]
     ) -> None:
-        slots = split_proof(record.proof, COMMITTED_SLOTS[circuit.role])
+        slots = layout_of(circuit.backend, circuit.role).split(record.proof)
         for position, (want, got) in enumerate(zip(expected, slots, strict=False)):
             if want is None:
                 check_context(circuit.opening, record.context, got)

@@ -86,7 +86,7 @@ def _run(project: Project, report: Reporter, blueprint: Blueprint, chain: Chain)
         project=manifest.project,
         steps=steps,
         block_proofs=manifest.total_proofs,
-        range_proofs=manifest.dataset.blocks_per_epoch,
+        range_proofs=manifest.dataset.blocks_per_epoch if manifest.circuits.range else 0,
         made=proving.made,
         proving_seconds=round(sum(m["seconds"] for m in measured.values()), 2),
         gas_per_proof=submitting // manifest.total_proofs,

@@ -44,16 +44,33 @@ def project_verifiers(project: Project, circuits: Circuits) -> Verifiers:
     """
     from zkdescent.verifier import reusable_specs
 
+    if circuits.step.backend == "barretenberg":
+        return _generated(project.open_store(), circuits)
     if project.config.chain.verifier == "reusable":
         return Verifiers(reusable_specs(circuits), {})
     store = project.open_store()
-    made = {
-        c.role: _dedicated(store, c) for c in (circuits.step, circuits.range, circuits.inference)
-    }
+    made = {c.role: _dedicated(store, c) for c in circuits.present()}
     specs = CircuitSpecs(
-        step=made["step"][0], range=made["range"][0], inference=made["inference"][0]
+        step=made["step"][0],
+        range=made["range"][0] if "range" in made else None,
+        inference=made["inference"][0],
     )
     return Verifiers(specs, {role: code for role, (_, code) in made.items()})
+
+
+def _generated(store: ArtefactStore, circuits: Circuits) -> Verifiers:
+    """Verifiers that were generated and compiled with the circuits."""
+    from zkdescent.verifier import honk_specs
+    from zkdescent.verifier._create2 import predict_address
+    from zkdescent.verifier.honk_code import load_verifier
+
+    found = {c.role: load_verifier(c, store.get) for c in circuits.present()}
+    codes = {role: verifier.creation_code for role, verifier in found.items()}
+    specs = honk_specs(
+        circuits,
+        {role: (predict_address(v.creation_code), v.code_hash) for role, v in found.items()},
+    )
+    return Verifiers(specs, {str(role): code for role, code in codes.items()})
 
 
 def _dedicated(store: ArtefactStore, circuit: CircuitRecord) -> tuple[CircuitSpecRecord, bytes]:

@@ -130,7 +130,7 @@ def test_arguments_beyond_the_table_are_clamped_to_its_very_end(
     fixed = FixedPoint()
     builder = Builder()
     x = Symbolic(builder.input("x", 4), fixed.fraction_bits)
-    op = {torch.sigmoid: Op.SIGMOID, torch.tanh: Op.TANH}[function]
+    op = Op.SIGMOID if function is torch.sigmoid else Op.TANH
     y = Arithmetic(builder, fixed).table(op, x)
     program = builder.finish(y.node)
     values = evaluate(

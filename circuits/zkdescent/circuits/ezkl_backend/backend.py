@@ -45,10 +45,6 @@ class EzklBackend(ProofSystem):
         """Rows of a block of two columns."""
         return cost.rows(program, Digits(size))
 
-    def explain(self, program: Program, size: int) -> ProverError | None:
-        """What in a program is too wide for circuits of a size."""
-        return cost.explain(program, Digits(size))
-
     def capacity(self, size: int) -> float:
         """Rows of one block that steps may fill."""
         return _FILL * ((1 << size) - settings.RESERVED_ROWS)
@@ -159,11 +155,11 @@ class EzklBackend(ProofSystem):
         return [bytes.fromhex(c) for c in answer["commitments"]]
 
     def commit(
-        self, circuit: CircuitRecord, locate: Locate, tensors: list[IntegerArray]
+        self, circuit: CircuitRecord, locate: Locate, tensors: list[tuple[str, IntegerArray]]
     ) -> list[bytes]:
         """KZG points of the tensors' columns, x || y big endian."""
         files = {name: locate(circuit.objects[name]) for name in ("settings", "vk", "srs")}
-        return self._commit(files, [[int(v) for v in t] for t in tensors])
+        return self._commit(files, [[int(v) for v in t] for _, t in tensors])
 
     def fingerprint(self, size: int) -> str:
         """Version of ezkl and the reference string's sha256."""

@@ -27,16 +27,6 @@ def rows(program: Program, digits: Digits) -> float:
     return total + _CELL * program.nodes[program.output].size + 1
 
 
-def explain(program: Program, digits: Digits) -> ProverError | None:
-    """Why the digits can't hold a program; None if they can."""
-    try:
-        for node in program.nodes:
-            _node_rows(node, program, digits)
-    except ProverError as error:
-        return error
-    return None
-
-
 def _node_rows(node: Node, program: Program, digits: Digits) -> float:
     if node.op in _FREE:
         return 0.0

@@ -42,7 +42,7 @@ def compare_for_each_reader(program: Program) -> Program:
     at: list[int] = []
     for node in program.nodes:
         if node.op is Op.INPUT:
-            at.append(builder.input(node.name, node.size))
+            at.append(builder.input(node.name, node.size, node.attributes[1]))
             continue
         inputs = []
         for argument in node.inputs:

@@ -75,7 +75,8 @@ def rewrite(program: Program, rule: Rule) -> Program:
     builder = CopyingBuilder()
     walk = Rewriting(program, builder, use_counts(program), [-1] * len(program.nodes))
     for name, index in program.inputs.items():
-        walk.at[index] = builder.input(name, program.nodes[index].size)
+        node = program.nodes[index]
+        walk.at[index] = builder.input(name, node.size, node.attributes[1])
     for index, node in enumerate(program.nodes):
         if node.op is Op.INPUT:
             continue

@@ -90,7 +90,8 @@ class Candidate:
     def gas(self) -> int:
         """The whole run on chain, contracts being there."""
         blocks = self.block_proofs * (self.step.gas + self.overheads.submit)
-        admitted = self.range_proofs * (self.range.gas + self.overheads.admit)
+        admit = self.overheads.admit if self.range.gas else 0
+        admitted = self.range_proofs * (self.range.gas + admit)
         return blocks + admitted + self.overheads.run
 
     @property

@@ -16,4 +16,10 @@ def cost_model(backend: str) -> CostModel:
         from zkdescent.circuits.ezkl_backend.model import EzklModel
 
         return EzklModel()
-    raise ConfigError("no cost model of this backend", expected="'ezkl'", got=backend)
+    if backend == "barretenberg":
+        from zkdescent.circuits.barretenberg.model import HonkModel
+
+        return HonkModel()
+    raise ConfigError(
+        "no cost model of this backend", expected="'barretenberg' or 'ezkl'", got=backend
+    )

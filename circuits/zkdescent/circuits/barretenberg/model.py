@@ -1,0 +1,57 @@
+"""What circuits cost with Barretenberg, before any setup: fitted to measured proofs.
+
+Seconds and memory grow with the number of rows, a power of two, and little with how full they are;
+gas with its logarithm. Figures are of two idle cores of the reference machine (docs/log.md).
+"""
+
+from __future__ import annotations
+
+from math import ceil, log2
+
+from zkdescent.circuits.barretenberg.cost import estimate
+from zkdescent.circuits.program import Program
+from zkdescent.circuits.tuner.costs import CircuitCost, Demand
+
+LARGEST = 22
+"""log2 of the most rows that are offered."""
+
+_SPARE = 5  # rows that bb adds to the gates
+_SECONDS, _SECONDS_PER_ROW = 0.15, 2.0e-5
+_SETUP, _SETUP_PER_ROW = 6.0, 3.0e-5
+_MEMORY, _MEMORY_PER_ROW = 40.0, 1.0e-3
+_GAS, _GAS_PER_LEVEL, _GAS_PER_INPUT = 480_000, 24_500, 800
+_WORDS = 4
+
+
+class HonkModel:
+    """Implements `tuner.costs.CostModel`; every circuit has the size it needs."""
+
+    def demand(self, program: Program, size: int, *, public_output: bool = False) -> Demand:
+        """Gates; a program without context is the range circuit, which this prover has not."""
+        if "context" not in program.inputs:
+            return Demand(rows=0, tensors=(), tables=0)
+        values = program.nodes[program.output].size if public_output else 0
+        return Demand(rows=estimate(program), tensors=(), tables=0, public_values=values)
+
+    def obstacle(self, demand: Demand, size: int) -> str | None:
+        """More rows than are offered."""
+        if demand.rows + _SPARE <= 1 << LARGEST:
+            return None
+        return f"{demand.rows:,.0f} gates, at most {1 << LARGEST:,} are offered"
+
+    def cost(self, demand: Demand, size: int) -> CircuitCost:
+        """Figures by the number of rows; nothing for the circuit that is not there."""
+        if demand.rows == 0:
+            return CircuitCost(1, 0.0, 0.0, 0.0, 0.0, 0, 0)
+        level = max(12, ceil(log2(demand.rows + _SPARE)))
+        rows = 1 << level
+        inputs = _WORDS + demand.public_values
+        return CircuitCost(
+            blocks=1,
+            seconds=_SECONDS + _SECONDS_PER_ROW * rows,
+            setup_seconds=_SETUP + _SETUP_PER_ROW * rows,
+            peak_memory_mb=_MEMORY + _MEMORY_PER_ROW * rows,
+            proving_key_mb=0.0,
+            proof_bytes=32 * (inputs + 82 + 12 * level),
+            gas=_GAS + _GAS_PER_LEVEL * level + _GAS_PER_INPUT * inputs,
+        )

@@ -1,0 +1,29 @@
+"""How often each node's elements are written into a constraint."""
+
+from __future__ import annotations
+
+from zkdescent.circuits.program import Op, Program
+
+_VIEWS = frozenset({Op.SLICE, Op.TAKE, Op.RESHAPE, Op.TRANSPOSE, Op.CONCAT})
+
+
+def uses_of(program: Program) -> list[int]:
+    """Uses of each node; through views, and as often as an element is repeated or broadcast."""
+    uses = [0] * len(program.nodes)
+    uses[program.output] = 1
+    for index in range(len(program.nodes) - 1, -1, -1):
+        node = program.nodes[index]
+        for source in node.inputs:
+            size = program.nodes[source].size
+            if node.op in _VIEWS:
+                repeats = 1
+                if node.op is Op.TAKE and len(set(node.attributes) - {-1}) < sum(
+                    i >= 0 for i in node.attributes
+                ):
+                    repeats = 2
+                uses[source] += repeats * uses[index]
+            elif node.op in (Op.MATMUL, Op.SUM):
+                uses[source] += 1
+            else:
+                uses[source] += max(1, node.size // size)
+    return uses
