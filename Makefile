@@ -16,6 +16,7 @@ DEMO ?=
 VENV := .venv
 BIN := $(VENV)/bin
 NODE_MODULES := contracts/node_modules/.package-lock.json
+NOIR := tests/noir/node_modules/.package-lock.json
 FORGE := cd contracts && ./node_modules/.bin/forge
 
 # The anvil tests run wherever there is an anvil: from npm, on the PATH, or in ZKDESCENT_ANVIL. The
@@ -85,7 +86,7 @@ test-contracts:
 	@echo "make: there is no Node.js here: the forge tests do NOT run, everything else does"
 endif
 
-test-python: dev prover
+test-python: dev prover $(if $(HAVE_NODE),$(NOIR))
 	@case "$(MARKS)" in *chain*) \
 		echo "make: there is no anvil here: the tests marked chain do NOT run, everything else does";; esac
 	@case "$(MARKS)" in *barretenberg*) \
@@ -98,6 +99,10 @@ test-slow: dev prover
 
 $(NODE_MODULES): contracts/package.json contracts/package-lock.json
 	cd contracts && npm ci
+	@touch $@
+
+$(NOIR): tests/noir/package.json tests/noir/package-lock.json
+	cd tests/noir && npm ci
 	@touch $@
 
 bench: dev

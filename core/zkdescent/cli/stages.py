@@ -12,6 +12,7 @@ from zkdescent.cli.context import AsJson, Directory, Verbose, choose_output
 from zkdescent.cli.output import Output, pairs, short, table
 from zkdescent.cli.sizing_tables import choice_tables, explanation_tables
 from zkdescent.core.config import load_project
+from zkdescent.core.errors import ConfigError
 
 HERE = Path()
 
@@ -21,6 +22,12 @@ ObjectiveOption = Annotated[
     Objective | None,
     typer.Option("--objective", help="Choose sizes for this, over the whole run."),
 ]
+
+
+class Language(StrEnum):
+    """What circuits are rendered in, for readers."""
+
+    noir = "noir"
 
 
 class Engine(StrEnum):
@@ -67,6 +74,14 @@ def compile(
     explain: Annotated[
         bool, typer.Option("--explain", help="Print the choice of sizes, and what was refused.")
     ] = False,
+    emit: Annotated[
+        Language | None,
+        typer.Option("--emit", help="Also write the circuits in this language, to be read."),
+    ] = None,
+    out: Annotated[
+        Path | None,
+        typer.Option("--out", help="Where --emit writes; the project directory if not given."),
+    ] = None,
     as_json: AsJson = False,
     verbose: Verbose = False,
 ) -> None:
@@ -74,15 +89,21 @@ def compile(
     output = choose_output(as_json, verbose)
     from zkdescent.pipeline.building import compile_project
     from zkdescent.pipeline.estimating import blueprint_to_compile, estimate
+    from zkdescent.pipeline.rendering import check_renderable, write_noir
     from zkdescent.pipeline.training import store_fidelity
 
+    if out is not None and emit is None:
+        raise ConfigError("--out is where --emit writes", expected="--emit noir as well")
     project = load_project(directory)
+    if emit is not None:
+        check_renderable(project)
     with output.reporter() as report:
         blueprint = blueprint_to_compile(project, objective)
         explained = estimate(blueprint) if explain else None
         fidelity = store_fidelity(blueprint, report)
         manifest = compile_project(project, report, blueprint=blueprint)
-    circuits = [manifest.circuits.step, manifest.circuits.range, manifest.circuits.inference]
+        rendered = write_noir(blueprint, out or directory) if emit is not None else []
+    circuits = manifest.circuits.present()
     payload = {
         "steps_per_proof": manifest.circuits.step.steps_per_proof,
         "total_proofs": manifest.total_proofs,
@@ -100,6 +121,8 @@ def compile(
         },
         "fidelity": fidelity.brief(),
     }
+    if rendered:
+        payload["rendered"] = rendered
     reasons: list[Any] = []
     if explained is not None:
         payload["estimate"] = explained.to_json()
@@ -115,6 +138,7 @@ def compile(
         ("batch blocks per epoch", manifest.dataset.blocks_per_epoch),
         ("dataset root", short(manifest.dataset.root)),
         ("genesis", short(manifest.genesis)),
+        *(("rendered", path) for path in rendered),
     ]
     tables = (table("Circuits", columns, rows), pairs("Statement", summary))
     output.result(payload, *reasons, *tables, *_fidelity_tables(fidelity))
