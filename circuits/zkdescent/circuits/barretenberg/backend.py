@@ -151,12 +151,20 @@ class BarretenbergBackend(ProofSystem):
         witness = emitted.witness(named, self._salt())
         prepared = time.monotonic() - started
         proof = self.prove_witness(circuit, locate, witness)
-        words = witness[: emitted.words]
-        values = witness[emitted.words : emitted.system.public]
+        public = tuple(witness[: emitted.system.public])
+        if proof.public_values != public:  # bb corrects some false witnesses on its own
+            raise ProverError(
+                f"a {circuit.role} proof speaks of other public inputs than its witness",
+                expected=public,
+                got=proof.public_values,
+                hint="please report this",
+            )
+        words = public[: emitted.words]
+        values = public[emitted.words :]
         output = values or [int(v) for v in emitted.output(named)]
         return Proof(
             proof=b"".join(word.to_bytes(32, "big") for word in words) + proof.proof,
-            public_values=tuple(values),
+            public_values=values,
             output=np.array([_signed(v) for v in output], dtype=object),
             seconds=prepared + proof.seconds,
             verify_seconds=proof.verify_seconds,
