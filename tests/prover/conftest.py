@@ -185,6 +185,9 @@ def remembered() -> Iterator[None]:
     original = EvmProofVerifier.verify
 
     def verify(self: EvmProofVerifier, circuit: CircuitRecord, proof: ProofRecord) -> None:
+        if circuit.backend != "ezkl":  # its verifier is an object, which tests replace
+            original(self, circuit, proof)
+            return
         key = (circuit.vka_digest, proof.proof, proof.public_values)
         if key not in accepted:
             original(self, circuit, proof)

@@ -16,6 +16,7 @@ from typing import Any
 from zkdescent.circuits.bounds import GadgetBound
 from zkdescent.circuits.fixed_point import FixedPoint, IntegerArray
 from zkdescent.circuits.program import Program
+from zkdescent.core.errors import ConfigError
 from zkdescent.core.records import CircuitRecord, Role
 
 ROLES: tuple[Role, ...] = ("step", "range", "inference")
@@ -139,6 +140,35 @@ class ProofSystem(ABC):
         self, circuit: CircuitRecord, locate: Locate, proof: bytes, public_values: tuple[int, ...]
     ) -> None:
         """Verify off-chain; raises ProofRejected."""
+
+    def build_aggregate(
+        self, step: CircuitRecord, locate: Locate, blocks: int, directory: Path
+    ) -> BuiltCircuit:
+        """Build the circuit that verifies so many proofs of a step circuit, one after another.
+
+        Raises:
+            ConfigError: this prover makes none.
+        """
+        raise ConfigError(
+            f"{self.name} does not aggregate proofs",
+            expected="blocks_per_aggregate = 0",
+            got=blocks,
+            hint='use backend = "barretenberg", or leave blocks_per_aggregate out',
+        )
+
+    def prove_aggregate(
+        self,
+        aggregate: CircuitRecord,
+        step: CircuitRecord,
+        locate: Locate,
+        inputs: list[list[IntegerArray]],
+    ) -> Proof:
+        """Prove blocks of steps in a row as one; `inputs` are those of each block's step circuit.
+
+        Raises:
+            ConfigError: this prover makes no aggregates.
+        """
+        raise ConfigError(f"{self.name} does not aggregate proofs", got=aggregate.blocks)
 
     @abstractmethod
     def doctor(self) -> dict[str, Any]:

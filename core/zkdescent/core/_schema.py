@@ -88,6 +88,8 @@ class CircuitTable(Table):
 
     ``headroom_bits`` bounds the magnitude of parameters, data and rounded values by 2**bits.
     ``objective`` says what sizes left to "auto" are chosen for, over the whole run.
+    ``blocks_per_aggregate`` block proofs in a row are proven as one where the prover can (2 or
+    more; 0: none are).
     """
 
     backend: Literal["ezkl", "barretenberg"] = "ezkl"
@@ -96,6 +98,7 @@ class CircuitTable(Table):
     objective: Literal["seconds", "gas", "memory"] = "seconds"
     steps_per_proof: Literal["auto"] | Count = "auto"
     logrows: Literal["auto"] | Annotated[int, Field(ge=9, le=26)] = "auto"
+    blocks_per_aggregate: Annotated[int, Field(ge=0, le=4)] = 0
 
 
 class ChainTable(Table):

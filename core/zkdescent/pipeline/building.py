@@ -8,11 +8,12 @@ from __future__ import annotations
 
 import hashlib
 import tempfile
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
 from zkdescent.circuits import assemble
-from zkdescent.circuits.proof_system import CircuitRequest
+from zkdescent.circuits.proof_system import BuiltCircuit, CircuitRequest
 from zkdescent.core.config import Project
 from zkdescent.core.errors import ArtefactError, ProverError
 from zkdescent.core.records import (
@@ -51,7 +52,10 @@ def compile_project(
         records[request.role] = _circuit(blueprint, store, request, chosen)
         report.advance("compile", count, f"{request.role} circuit")
     circuits = Circuits(
-        step=records["step"], range=records.get("range"), inference=records["inference"]
+        step=records["step"],
+        range=records.get("range"),
+        inference=records["inference"],
+        aggregate=_aggregate(blueprint, store, records["step"], report),
     )
     genesis, leaves = _commitments(blueprint, store, circuits)
     hashes = [leaf(i, tensor_hash(c)) for i, c in enumerate(leaves)]
@@ -121,8 +125,35 @@ def _earlier(store: ArtefactStore) -> Manifest | None:
 def _circuit(
     blueprint: Blueprint, store: ArtefactStore, request: CircuitRequest, size: int
 ) -> CircuitRecord:
-    name = f"circuits/{request.role}.json"
-    key = _key(blueprint, request, size)
+    return _made(
+        store,
+        f"circuits/{request.role}.json",
+        _key(blueprint, request, size),
+        lambda directory: blueprint.backend.build(request, size, directory),
+    )
+
+
+def _aggregate(
+    blueprint: Blueprint, store: ArtefactStore, step: CircuitRecord, report: Reporter
+) -> CircuitRecord | None:
+    """The circuit that verifies several proofs of the step circuit, if the project wants one."""
+    blocks = blueprint.project.config.circuit.blocks_per_aggregate
+    if blocks == 0:
+        return None
+    report.note(f"an aggregate of {blocks} block proofs is a large circuit: this takes a while")
+    key = hashlib.sha256(canonical_json({"child": step.vk_sha256.hex(), "blocks": blocks}))
+    return _made(
+        store,
+        "circuits/aggregate.json",
+        key.hexdigest(),
+        lambda directory: blueprint.backend.build_aggregate(step, store.path_of, blocks, directory),
+    )
+
+
+def _made(
+    store: ArtefactStore, name: str, key: str, build: Callable[[Path], BuiltCircuit]
+) -> CircuitRecord:
+    """A circuit with this key from the store, or else built."""
     if name in store.names("circuits/"):
         stored = store.read_json(name)
         if stored["key"] == key:
@@ -130,7 +161,7 @@ def _circuit(
             if all(store.has(digest) for digest in record.objects.values()):
                 return record
     with tempfile.TemporaryDirectory(prefix="zkdescent-") as directory:
-        built = blueprint.backend.build(request, size, Path(directory))
+        built = build(Path(directory))
         objects = {name: store.put_file(path) for name, path in built.files.items()}
     record = replace(built.record, objects=objects)
     store.write_json(name, {"key": key, "record": record.to_json()})
@@ -162,7 +193,9 @@ def _commitments(
     genesis = (assemble.STATE, blueprint.genesis)
     tensors = [genesis, *((assemble.BATCH, block) for block in blueprint.fixed_blocks)]
     points = backend.commit(circuits.step, store.path_of, tensors)
-    for circuit in circuits.present()[1:]:
+    for circuit in (circuits.range, circuits.inference):
+        if circuit is None:
+            continue
         if backend.commit(circuit, store.path_of, [genesis]) != points[:1]:
             raise ProverError(
                 f"the {circuit.role} circuit commits to a state differently from the step circuit",

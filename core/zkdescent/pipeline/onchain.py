@@ -5,7 +5,6 @@ Each is idempotent: the chain is read first and only what is missing is sent.
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -18,9 +17,10 @@ from zkdescent.pipeline.gas import record_gas
 from zkdescent.pipeline.planning import deploy_and_register, open_chain, plan_project
 from zkdescent.pipeline.reporting import Reporter
 from zkdescent.pipeline.verifiers import project_verifiers
+from zkdescent.verifier._pieces import pieces
 
 if TYPE_CHECKING:
-    from zkdescent.verifier import Action, Addresses, Chain, RunPlan
+    from zkdescent.verifier import Action, Addresses, Aggregates, Chain, RunPlan
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,14 +99,19 @@ def submit_project(
     def loader(role: Role) -> _Loader:
         return _Loader(store, role)
 
-    _check_contexts(plan, loader("step"))
+    _check_contexts(plan, manifest, store)
     if manifest.circuits.range is not None:
         actions += client.admit(
             plan, manifest.circuits.range, manifest.dataset, loader("range"), progress=progress
         )
     actions.append(client.open_run(plan))
     actions += client.submit(
-        plan, manifest.circuits.step, manifest.dataset, loader("step"), progress=progress
+        plan,
+        manifest.circuits.step,
+        manifest.dataset,
+        loader("step"),
+        progress=progress,
+        aggregates=_aggregates(store, manifest),
     )
     actions.append(client.finalise(plan))
     actions.append(client.mint(plan))
@@ -116,12 +121,17 @@ def submit_project(
 
 def _require_proofs(store: ArtefactStore, manifest: Manifest) -> None:
     """Nothing is sent for a run that can't be finished."""
-    wanted: tuple[tuple[Role, int], ...] = (
-        ("range", manifest.dataset.blocks_per_epoch if manifest.circuits.range else 0),
-        ("step", manifest.total_proofs),
-    )
-    for role, count in wanted:
-        have = sum(load_proof(store, role, index) is not None for index in range(count))
+    aggregate = manifest.circuits.aggregate
+    covered: set[int] = set()
+    for index in range(manifest.total_proofs):
+        if load_proof(store, "step", index) is not None:
+            covered.add(index)
+        if aggregate is not None and load_proof(store, "aggregate", index) is not None:
+            covered.update(range(index, index + aggregate.blocks))
+    blocks = manifest.dataset.blocks_per_epoch if manifest.circuits.range else 0
+    ranges = sum(load_proof(store, "range", index) is not None for index in range(blocks))
+    wanted = (("range", blocks, ranges), ("step", manifest.total_proofs, len(covered)))
+    for role, count, have in wanted:
         if have < count:
             raise ArtefactError(
                 f"the run is not proven yet: {role} proofs are missing",
@@ -132,17 +142,37 @@ def _require_proofs(store: ArtefactStore, manifest: Manifest) -> None:
             )
 
 
-def _check_contexts(plan: RunPlan, load: Callable[[int], ProofRecord]) -> None:
+def _aggregates(store: ArtefactStore, manifest: Manifest) -> Aggregates | None:
+    from zkdescent.verifier import Aggregates
+
+    circuit = manifest.circuits.aggregate
+    if circuit is None:
+        return None
+    return Aggregates(circuit, lambda index: load_proof(store, "aggregate", index))
+
+
+def _check_contexts(plan: RunPlan, manifest: Manifest, store: ArtefactStore) -> None:
     """Refuse proofs of another run before gas is spent on them."""
-    for index in range(plan.task.total_proofs):
-        context = load(index).context
-        if context != plan.context(index):
-            raise ChainOfProofsBroken(
-                f"block proof {index} was made for another run, payee, ledger or chain",
-                expected=plan.context(index),
-                got=context,
-                hint="run `zkdescent prove` again for this chain",
-            )
+    circuits = manifest.circuits
+    run = pieces(
+        circuits.step,
+        circuits.aggregate,
+        lambda role, index: load_proof(store, role, index),
+        plan.task.total_proofs,
+    )
+    for piece in run:
+        if piece.circuit.role == "step":
+            contexts = [piece.proof.context]
+        else:
+            contexts = [int.from_bytes(claim.context, "big") for claim in piece.claims()[1]]
+        for index, context in enumerate(contexts, start=piece.first):
+            if context != plan.context(index):
+                raise ChainOfProofsBroken(
+                    f"{piece.name} was made for another run, payee, ledger or chain",
+                    expected=plan.context(index),
+                    got=context,
+                    hint="run `zkdescent prove` again for this chain",
+                )
 
 
 class _Loader:

@@ -79,24 +79,34 @@ def prove_project(
             report.advance("range proofs", index + 1)
 
     report.start("block proofs", plan.task.total_proofs)
-    layout = layout_of(manifest.circuits.step.backend, "step")
-    head = manifest.genesis
-    for index, block in enumerate(plan.order()):
-        context = plan.context(index)
-        record = prover.prove(
-            manifest.circuits.step,
-            index,
-            context=context,
-            expected=(None, head, manifest.dataset.leaves[block]),
-            inputs=[
-                np.array([context], dtype=object),
-                states[index],
-                blueprint.fixed_blocks[block],
-            ],
-            output=states[index + 1],
-        )
-        head = layout.read(record.proof, layout.blocks[0].state_out)
-        report.advance("block proofs", index + 1)
+    order = plan.order()
+    inputs = [
+        [np.array([plan.context(i)], dtype=object), states[i], blueprint.fixed_blocks[block]]
+        for i, block in enumerate(order)
+    ]
+    leaves = [manifest.dataset.leaves[block] for block in order]
+    several = manifest.circuits.aggregate
+    head, index = manifest.genesis, 0
+    while index < len(order):
+        if several is not None and index + several.blocks <= len(order):
+            stop = index + several.blocks
+            contexts = [plan.context(i) for i in range(index, stop)]
+            head = prover.aggregate(
+                several, index, head, contexts, leaves[index:stop], inputs[index:stop]
+            )
+        else:
+            stop = index + 1
+            record = prover.prove(
+                manifest.circuits.step,
+                index,
+                context=plan.context(index),
+                expected=(None, head, leaves[index]),
+                inputs=inputs[index],
+                output=states[stop],
+            )
+            head = _state_out(manifest.circuits.step, record)
+        index = stop
+        report.advance("block proofs", index)
     # A proof beyond the last would be of another, longer run.
     extra = plan.task.total_proofs
     while load_proof(store, "step", extra) is not None:
@@ -124,6 +134,11 @@ def load_trajectory(store: ArtefactStore) -> IntegerArray:
     """States of the proven run, (proofs + 1, state size), dtype object."""
     with np.load(io.BytesIO(store.read_bytes(TRAJECTORY))) as archive:
         return np.asarray(archive["states"], dtype=object)
+
+
+def _state_out(circuit: CircuitRecord, record: ProofRecord) -> bytes:
+    layout = layout_of(circuit.backend, circuit.role, circuit.blocks)
+    return layout.read(record.proof, layout.blocks[-1].state_out)
 
 
 class _Prover:
@@ -156,6 +171,41 @@ class _Prover:
             self.kept += 1
             return kept
         proof = self.backend.prove(circuit, self.store.path_of, inputs)
+        return self._checked(circuit, index, context, expected, proof, output)
+
+    def aggregate(
+        self,
+        circuit: CircuitRecord,
+        first: int,
+        head: bytes,
+        contexts: list[int],
+        leaves: list[bytes],
+        inputs: list[list[IntegerArray]],
+    ) -> bytes:
+        """Prove blocks in a row as one, and return the state that they end in."""
+        expected: tuple[bytes | None, ...] = (head,)
+        for context, leaf in zip(contexts, leaves, strict=True):
+            expected += (context.to_bytes(32, "big"), leaf, None)
+        record = self._kept(circuit, first, 0, expected)
+        if record is None:
+            proof = self.backend.prove_aggregate(
+                circuit, self.manifest.circuits.step, self.store.path_of, inputs
+            )
+            record = self._checked(circuit, first, 0, expected, proof, None)
+        else:
+            self.kept += 1
+        return _state_out(circuit, record)
+
+    def _checked(
+        self,
+        circuit: CircuitRecord,
+        index: int,
+        context: int,
+        expected: tuple[bytes | None, ...],
+        proof: Proof,
+        output: IntegerArray | None,
+    ) -> ProofRecord:
+        """The proof as a stored record, once it says what it must."""
         if output is not None and list(proof.output) != list(output):
             differing = next(
                 i for i, (a, b) in enumerate(zip(proof.output, output, strict=True)) if a != b
@@ -197,15 +247,19 @@ class _Prover:
             return None
         if (record.circuit, record.index, record.context) != (circuit.vk_sha256, index, context):
             return None
-        slots = layout_of(circuit.backend, circuit.role).split(record.proof)
+        slots = layout_of(circuit.backend, circuit.role, circuit.blocks).split(record.proof)
         same = all(want in (None, got) for want, got in zip(expected, slots, strict=False))
         return record if same else None
 
     def _check_slots(
         self, circuit: CircuitRecord, record: ProofRecord, expected: tuple[bytes | None, ...]
     ) -> None:
-        slots = layout_of(circuit.backend, circuit.role).split(record.proof)
-        for position, (want, got) in enumerate(zip(expected, slots, strict=False)):
+        layout = layout_of(circuit.backend, circuit.role, circuit.blocks)
+        for position, (want, got) in enumerate(
+            zip(expected, layout.split(record.proof), strict=False)
+        ):
+            if want is None and position != layout.context:
+                continue
             if want is None:
                 check_context(circuit.opening, record.context, got)
             elif want != got:

@@ -68,6 +68,9 @@ def run_project(project: Project, report: Reporter, *, chain: Chain | None = Non
     return _run(project, report, blueprint, chain)
 
 
+_SUBMITTING = ("submit block proof", "submit aggregate")
+
+
 def _run(project: Project, report: Reporter, blueprint: Blueprint, chain: Chain) -> RunSummary:
     train_project(project, report, blueprint=blueprint)
     compile_project(project, report, blueprint=blueprint)
@@ -80,7 +83,7 @@ def _run(project: Project, report: Reporter, blueprint: Blueprint, chain: Chain)
     fidelity = compare_trajectories(project, plan.order(), report, blueprint=blueprint)
     measured = audit_store.read_json(MEASUREMENTS)
     gas = read_gas(audit_store).get(f"{chain.chain_id}:{chain.name}", {})
-    submitting = sum(g for name, g in gas.items() if name.startswith("submit block proof"))
+    submitting = sum(g for name, g in gas.items() if name.startswith(_SUBMITTING))
     steps = project.config.train.steps
     return RunSummary(
         project=manifest.project,

@@ -7,6 +7,7 @@ import json
 import tempfile
 import time
 from collections.abc import Callable
+from dataclasses import replace
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
@@ -15,10 +16,12 @@ import numpy as np
 
 from zkdescent.circuits.assemble import STATE
 from zkdescent.circuits.barretenberg import acir, solidity, srs, toolchain
+from zkdescent.circuits.barretenberg.children import prove_child
 from zkdescent.circuits.barretenberg.circuits import ROLES, EmittedCircuit, capacity_of, emit
 from zkdescent.circuits.barretenberg.commitment import commitment_bytes, tensor_digest
 from zkdescent.circuits.barretenberg.cost import estimate
 from zkdescent.circuits.barretenberg.model import LARGEST
+from zkdescent.circuits.barretenberg.recursion import Aggregate, ChildKey, ChildProof
 from zkdescent.circuits.bounds import GadgetBound
 from zkdescent.circuits.fixed_point import IntegerArray
 from zkdescent.circuits.program import Program
@@ -85,22 +88,82 @@ class BarretenbergBackend(ProofSystem):
         files = {name: directory / f"{request.role}.{name}" for name in _OBJECTS}
         files["program"].write_bytes(stored)
         files["circuit"].write_bytes(emitted.system.bytecode())
-        gates = toolchain.count_gates(files["circuit"], timeout=_SETUP_TIMEOUT_S)
-        string = srs.select(srs.points_for(gates))
-        keys = directory / f"{request.role}-key"
-        keys.mkdir()
-        arguments: list[str | Path] = [
-            "write_vk", "-b", files["circuit"], "-o", keys, "-t", _TARGET, "-c", string.directory,
-        ]  # fmt: skip
-        toolchain.run(arguments, timeout=_SETUP_TIMEOUT_S)
-        files["vk"].write_bytes((keys / "vk").read_bytes())
-        source = solidity.verifier_source(files["vk"], string)
-        files["sol"].write_text(source)
-        compiled = solidity.compile_verifier(source)
-        code = {name: compiled[name] for name in ("bytecode", "deployedBytecode")}
-        files["verifier"].write_text(json.dumps(code, sort_keys=True))
+        string = _write_keys(files, directory)
         record = self._record(request, emitted, files["vk"].read_bytes(), string)
         return BuiltCircuit(record, files)
+
+    def build_aggregate(
+        self, step: CircuitRecord, locate: Locate, blocks: int, directory: Path
+    ) -> BuiltCircuit:
+        """Recursion with the step circuit's key among the constants; see the base class."""
+        circuit = Aggregate(ChildKey.of(locate(step.objects["vk"]).read_bytes()), blocks)
+        files = {name: directory / f"aggregate.{name}" for name in _OBJECTS if name != "program"}
+        files["circuit"].write_bytes(circuit.bytecode())
+        string = _write_keys(files, directory)
+        key = files["vk"].read_bytes()
+        level = int.from_bytes(key[:32], "big")
+        record = replace(
+            step,
+            role="aggregate",
+            vk_sha256=hashlib.sha256(key).digest(),
+            proof_length=32 * circuit.layout.slots + proof_bytes(level),
+            steps_per_proof=blocks * step.steps_per_proof,
+            logrows=level,
+            srs=string.source,
+            blocks=blocks,
+            child=step.vk_sha256,
+            objects={},
+        )
+        return BuiltCircuit(record, files)
+
+    def prove_aggregate(
+        self,
+        aggregate: CircuitRecord,
+        step: CircuitRecord,
+        locate: Locate,
+        inputs: list[list[IntegerArray]],
+    ) -> Proof:
+        """Prove every block for recursion, and then that these proofs verify and chain."""
+        started = time.monotonic()
+        key = ChildKey.of(locate(step.objects["vk"]).read_bytes())
+        circuit = Aggregate(key, aggregate.blocks)
+        children = [self._prove_child(step, locate, key, block) for block in inputs]
+        prepared = time.monotonic() - started
+        words = circuit.words(children)
+        proof = self._prove_file(aggregate, locate, circuit.witness(children))
+        if list(proof.public_values) != words:
+            raise ProverError(
+                "an aggregate speaks of other public inputs than its block proofs",
+                expected=words,
+                got=proof.public_values,
+                hint="please report this",
+            )
+        front = b"".join(word.to_bytes(32, "big") for word in words)
+        return replace(
+            proof, proof=front + proof.proof, public_values=(), seconds=prepared + proof.seconds
+        )
+
+    def _prove_child(
+        self, step: CircuitRecord, locate: Locate, key: ChildKey, inputs: list[IntegerArray]
+    ) -> ChildProof:
+        emitted = _emitted(locate(step.objects["program"]).read_bytes())
+        witness = emitted.witness(
+            dict(zip(emitted.program.inputs, inputs, strict=True)), self._salt()
+        )
+        string = srs.select(1 << step.logrows)
+        with tempfile.TemporaryDirectory(prefix="zkdescent-") as scratch:
+            path = Path(scratch) / "witness.gz"
+            path.write_bytes(acir.witness_file(witness))
+            program = locate(step.objects["circuit"])
+            child = prove_child(program, path, key, string, timeout=_PROVE_TIMEOUT_S)
+        if list(child.words) != witness[: emitted.words]:
+            raise ProverError(
+                "a block proof speaks of other public inputs than its witness",
+                expected=witness[: emitted.words],
+                got=child.words,
+                hint="please report this",
+            )
+        return child
 
     def _record(
         self,
@@ -172,15 +235,18 @@ class BarretenbergBackend(ProofSystem):
         )
 
     def prove_witness(self, circuit: CircuitRecord, locate: Locate, witness: list[int]) -> Proof:
-        """bb's own proof of a witness as given; one that satisfies no circuit is found out.
+        """bb's own proof of a witness as given, and the public inputs that bb proved.
 
         Raises:
-            ProverError: the proof does not verify.
+            ProverError: the proof does not verify: the witness does not satisfy the circuit.
         """
+        return self._prove_file(circuit, locate, acir.witness_file(witness))
+
+    def _prove_file(self, circuit: CircuitRecord, locate: Locate, witness: bytes) -> Proof:
         string = srs.select(1 << circuit.logrows)
         with tempfile.TemporaryDirectory(prefix="zkdescent-") as scratch:
             folder = Path(scratch)
-            (folder / "witness.gz").write_bytes(acir.witness_file(witness))
+            (folder / "witness.gz").write_bytes(witness)
             arguments: list[str | Path] = [
                 "prove", "-b", locate(circuit.objects["circuit"]), "-w", folder / "witness.gz",
                 "-k", locate(circuit.objects["vk"]), "-o", folder, "-t", _TARGET,
@@ -237,6 +303,25 @@ class BarretenbergBackend(ProofSystem):
     def doctor(self) -> dict[str, Any]:
         """Version of bb, and where it is."""
         return {"barretenberg": toolchain.VERSION, "bb": str(toolchain.find())}
+
+
+def _write_keys(files: dict[str, Path], directory: Path) -> srs.ReferenceString:
+    """Make the verifying key of a circuit, and its verifier contract, compiled."""
+    gates = toolchain.count_gates(files["circuit"], timeout=_SETUP_TIMEOUT_S)
+    string = srs.select(srs.points_for(gates))
+    keys = directory / f"{files['circuit'].name}-key"
+    keys.mkdir()
+    arguments: list[str | Path] = [
+        "write_vk", "-b", files["circuit"], "-o", keys, "-t", _TARGET, "-c", string.directory,
+    ]  # fmt: skip
+    toolchain.run(arguments, timeout=_SETUP_TIMEOUT_S)
+    files["vk"].write_bytes((keys / "vk").read_bytes())
+    source = solidity.verifier_source(files["vk"], string)
+    files["sol"].write_text(source)
+    compiled = solidity.compile_verifier(source)
+    code = {name: compiled[name] for name in ("bytecode", "deployedBytecode")}
+    files["verifier"].write_text(json.dumps(code, sort_keys=True))
+    return string
 
 
 _OBJECTS = ("program", "circuit", "vk", "sol", "verifier")

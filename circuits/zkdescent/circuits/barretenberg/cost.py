@@ -20,12 +20,24 @@ from zkdescent.circuits.program import TABLES, Node, Op, Program
 FIXED_GATES = 64
 """What bb adds to every circuit; measured, at most."""
 
+_DIGESTS = 3  # of state, batch and new state, in the challenge's hash
 
-def hash_gates(values: int, bits: int) -> float:
-    """Packing and hashing so many values of so many bits."""
+
+def hash_gates(values: int, bits: int) -> int:
+    """Packing so many values of so many bits, and hashing them after a salt."""
+    elements, packing = _packed(values, bits)
+    return packing + _sponge(1 + elements)
+
+
+def _packed(values: int, bits: int) -> tuple[int, int]:
+    """Field elements, and gates to add them to a state."""
     per = values_per_element(bits)
     elements = -(-values // per)
-    return elements * (gates(0, min(per, values) + 2) + PERMUTATION_GATES / RATE)
+    return elements, elements * gates(0, min(per, values) + 2)
+
+
+def _sponge(elements: int) -> int:
+    return -(-elements // RATE) * PERMUTATION_GATES
 
 
 def estimate(program: Program, fixed: FixedPoint | None = None) -> float:
@@ -62,9 +74,13 @@ class _Estimate:
     def _challenge(self) -> None:
         nodes = self.program.nodes
         roots = tuple(i for p in self.pins for i in (p, *nodes[p].inputs))
+        words = _DIGESTS
         for token in deciding(self.program, self.pins, roots):
             for size, bits in self.bits.get(token, ()):
-                self.gates += hash_gates(size, bits)
+                elements, packing = _packed(size, bits)
+                words += elements
+                self.gates += packing
+        self.gates += _sponge(words)
         self.gates += max(nodes[p].shape[1] for p in self.pins)
 
     def _define(self, index: int) -> None:

@@ -175,7 +175,14 @@ class Aggregate:
         return words
 
     def circuit(self) -> bytes:
-        """Return the circuit as bb reads it; one child has one circuit."""
+        """Return the circuit as the JSON file of Noir's compiler; one child has one circuit."""
+        return acir.program_file(*self._parts())
+
+    def bytecode(self) -> bytes:
+        """Return the circuit as bb reads it."""
+        return acir.bytecode(*self._parts())
+
+    def _parts(self) -> tuple[list[acir.Opcode], int, int]:
         public = self.layout.slots
         constants = [*self.key.fields, self.key.digest]
         key = list(range(public, public + len(constants)))
@@ -188,7 +195,7 @@ class Aggregate:
             proof = range(count, count + PROOF_FIELDS)
             opcodes.append(_verification(key[:-1], proof, self.child_words(child), key[-1]))
             count += PROOF_FIELDS
-        return acir.program_file(opcodes, count, public)
+        return opcodes, count, public
 
     def words(self, proofs: Sequence[ChildProof]) -> list[int]:
         """Return the aggregate's public inputs for these proofs.

@@ -17,6 +17,8 @@ from zkdescent.circuits.barretenberg.expression import (
     atom,
     constant,
     gates,
+    limb_widths,
+    list_gates,
     merged,
     range_gates,
     total,
@@ -82,6 +84,7 @@ class ConstraintSystem:
         self.gates = 0.0
         self.known_bits: dict[int, int] = {}
         self._memories = 0
+        self._lists: set[int] = set()
         self._published: list[tuple[int, Expression]] = []
 
     # --- witnesses --------------------------------------------------------------------------
@@ -100,6 +103,9 @@ class ConstraintSystem:
             self.opcodes.append(acir.range_check(witness, bits))
             self.known_bits[witness] = bits
         self.gates += size * range_gates(bits)
+        for width in limb_widths(bits) - self._lists:
+            self._lists.add(width)
+            self.gates += list_gates(width)
         return block
 
     def defined(self, expressions: Sequence[Expression]) -> list[Expression]:

@@ -1,0 +1,118 @@
+"""Which products are checked with a challenge, and that the challenge depends on all of them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import pytest
+
+from zkdescent.circuits.assemble import BATCH, CONTEXT, STATE
+from zkdescent.circuits.barretenberg.freivalds import Pin, deciding, pinned_products, worthwhile
+from zkdescent.circuits.program import Builder, Op, Program
+from zkdescent.core.errors import RangeOverflow
+
+from . import lies
+from .checker import ZERO
+from .dishonest import Lie, Prover, integers_of
+from .samples import CAPACITY, Sample, context, integers, products
+
+N = 10
+Make = Callable[[Builder, int, int, int], int]
+
+
+def program(make: Make) -> Program:
+    """Of a matrix of the state, one of the batch, and their product."""
+    b = Builder()
+    b.input(CONTEXT, 1)
+    x = b.reshape(b.input(STATE, N * N, CAPACITY), (N, N))
+    y = b.reshape(b.input(BATCH, N * N, CAPACITY), (N, N))
+    return b.finish(b.reshape(make(b, x, y, b.matmul(x, y, "xy")), (N * N,)))
+
+
+PINNED: dict[str, Make] = {
+    "rounded": lambda b, x, y, c: b.rescale(c, 12, 16),
+    "moved": lambda b, x, y, c: b.rescale(b.neg(b.transpose(c)), 12, 16),
+    "plus an input": lambda b, x, y, c: b.rescale(b.add(c, x), 12, 16),
+    "scaled": lambda b, x, y, c: b.rescale(b.mul(c, b.constant(3)), 12, 16),
+}
+WRITTEN_OUT: dict[str, Make] = {
+    "not rounded": lambda b, x, y, c: b.range_check(c, 40),
+    "summed": lambda b, x, y, c: b.mul(
+        b.rescale(b.sum(c, (1,)), 12, 20), b.constant(*[1] * N, shape=(1, N))
+    ),
+    "times nothing": lambda b, x, y, c: b.rescale(b.mul(c, b.constant(0)), 12, 16),
+    "times an input": lambda b, x, y, c: b.rescale(b.mul(c, x), 12, 30),
+    "itself twice": lambda b, x, y, c: b.rescale(b.sub(c, b.transpose(c)), 12, 16),
+    "compared": lambda b, x, y, c: b.is_positive(c, 40),
+}
+
+
+@pytest.mark.parametrize("name", PINNED)
+def test_products_that_a_rounding_decides_are_checked(name: str) -> None:
+    made = program(PINNED[name])
+    (pin,) = pinned_products(made).values()
+    assert made.nodes[pin.rounding].op is Op.RESCALE
+
+
+@pytest.mark.parametrize("name", WRITTEN_OUT)
+def test_products_that_nothing_decides_are_written_out(name: str) -> None:
+    assert pinned_products(program(WRITTEN_OUT[name])) == {}
+
+
+def test_small_products_are_written_out() -> None:
+    assert worthwhile(8, 10, 10)
+    assert not worthwhile(2, 10, 10)
+    assert not worthwhile(8, 10, 1)
+
+
+def both(b: Builder, x: int, y: int, c: int) -> int:
+    """Two products that only their sum decides."""
+    return b.rescale(b.add(c, b.matmul(y, x, "yx")), 12, 20)
+
+
+def test_two_products_do_not_decide_each_other() -> None:
+    """What one gains the other loses: quotient and remainder stay, so that one is written out."""
+    made = program(both)
+    pins = pinned_products(made)
+    assert len(pins) == 1
+    ((checked, pin),) = pins.items()
+    (written,) = [i for i, n in enumerate(made.nodes) if n.op is Op.MATMUL and i != checked]
+    assert pin == Pin(pin.rounding, (written,))
+    assert deciding(made, pins, (checked,)) == {(pin.rounding, False), (pin.rounding, True)}
+    some = integers([(7 * i) % 901 - 450 for i in range(N * N)])
+    sample = Sample(made, {CONTEXT: context(), STATE: some, BATCH: some[::-1]})
+    prover = Prover(sample)
+    told = []
+    for place, true in enumerate(integers_of(prover.values[checked])):
+        witness = prover.solve()
+        assert prover.checker(witness) is None
+        values = list(prover.values)
+        values[checked] = values[checked].copy()
+        values[checked].reshape(-1)[place] = true + 1
+        told.append(Lie(f"{place}", prover.solve(values), frozenset({ZERO})))
+    tally = prover.judge(told)
+    assert (tally.failures, tally.rejected) == ([], N * N)
+
+
+def test_the_challenge_changes_with_every_element() -> None:
+    """Whatever is changed in a factor or a product, with all hints following, changes rho."""
+    prover = Prover(products())
+    rho, words, before = lies.challenge(prover)
+    assert len(words) == len(before) > len(prover.walk.inputs) + 1
+    found = {prover.honest[rho]}
+    count = 1
+    nodes = prover.sample.program.nodes
+    origins = {i for i, n in enumerate(nodes) if n.op in (Op.INPUT, Op.RESCALE, Op.MATMUL)}
+    for index in sorted(origins):
+        if nodes[index].name == CONTEXT:
+            continue
+        values = integers_of(prover.values[index])
+        for place in range(0, len(values), 3):
+            try:
+                changed = prover.consequences(index, place, values[place] + 1)
+            except RangeOverflow:
+                continue
+            found.add(prover.solve(changed)[rho])
+            count += 1
+    assert count > 200
+    assert len(found) == count
