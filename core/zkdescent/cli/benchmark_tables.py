@@ -20,11 +20,22 @@ def benchmark_tables(result: BenchmarkResult) -> list[Table]:
     tables = [_costs(result), _sizes(result)]
     if result.growth:
         tables.append(_growth(result))
+    if result.honk_growth:
+        tables.append(_honk_growth(result))
     return [*tables, _ratios(result), _headline(result)]
 
 
 def _costs(result: BenchmarkResult) -> Table:
-    columns = ("", "K", "s/step", "CPU s/step", "gas/step", "setup s", "parameters x samples/s")
+    columns = (
+        "",
+        "K",
+        "s/step",
+        "CPU s/step",
+        "gas/step",
+        "gateway gas/step",
+        "setup s",
+        "parameters x samples/s",
+    )
 
     def cells(m: Measurement) -> Cells:
         return (
@@ -32,14 +43,15 @@ def _costs(result: BenchmarkResult) -> Table:
             m.seconds_per_step,
             m.cpu_seconds_per_step,
             round(m.gas_per_step),
+            "" if m.gas_per_step_gateway is None else round(m.gas_per_step_gateway),
             f"{m.setup_seconds:.1f}",
             round(m.samples_per_second_x_parameters) or "",
         )
 
     rows = list(_by_case((*result.measurements, *result.range_proofs), cells))
     if (c := result.circom) is not None:
-        seconds = (c.seconds_per_step, c.cpu_seconds_per_step, "", f"{c.setup_seconds:.1f}", "")
-        rows += [(c.case, *[""] * 6), (f"  {c.system}", c.steps_per_proof, *seconds)]
+        seconds = (c.seconds_per_step, c.cpu_seconds_per_step, "", "", f"{c.setup_seconds:.1f}", "")
+        rows += [(c.case, *[""] * 7), (f"  {c.system}", c.steps_per_proof, *seconds)]
     return table("Proving and verifying (K: steps per proof)", columns, rows)
 
 
@@ -67,7 +79,8 @@ def _sizes(result: BenchmarkResult) -> Table:
         )
 
     rows = list(_by_case(result.measurements, cells))
-    return table("Sizes (rows and cells: of one step, per trained parameter)", columns, rows)
+    title = "Sizes (rows or gates, and cells: of one step, per trained parameter)"
+    return table(title, columns, rows)
 
 
 def _by_case(
@@ -110,7 +123,34 @@ def _growth(result: BenchmarkResult) -> Table:
         )
         for p in result.growth
     ]
-    return table("Growth, without range proofs (K: steps per proof)", columns, rows)
+    return table("Growth on ezkl, without range proofs (K: steps per proof)", columns, rows)
+
+
+def _honk_growth(result: BenchmarkResult) -> Table:
+    columns = (
+        "growth with",
+        "value",
+        "from",
+        "logrows",
+        "gates",
+        "s/step",
+        "peak MiB",
+        "emitted s",
+    )
+    rows = [
+        (
+            p.family,
+            p.x,
+            "proof" if p.measured else "model",
+            p.level,
+            round(p.gates),
+            p.seconds_per_step,
+            f"{p.peak_memory_mb:.0f}",
+            f"{p.emission_seconds:.1f}",
+        )
+        for p in result.honk_growth
+    ]
+    return table("Growth on Barretenberg, one step per proof", columns, rows)
 
 
 def _ratios(result: BenchmarkResult) -> Table:
@@ -138,4 +178,4 @@ def _in_order(ratios: Sequence[Ratio], quantities: Sequence[str]) -> list[str]:
 def _headline(result: BenchmarkResult) -> Table:
     rows = [(r.case, r.what, r.system, f"{r.ratio:.1f}x") for r in result.ratios if r.headline]
     columns = ("case", "what", "zkdescent's side", "ratio")
-    return table("ezkl as documented / zkdescent, range proofs included", columns, rows)
+    return table("ezkl as documented / zkdescent, range checks of inputs included", columns, rows)

@@ -7,7 +7,21 @@ Example:
     'seconds per step'
 """
 
-from zkdescent.pipeline.benchmark._run import run_benchmark
-from zkdescent.pipeline.benchmark.results import BenchmarkResult, GrowthPoint, Measurement, Ratio
+from zkdescent.pipeline.benchmark._run import BACKENDS, run_benchmark
+from zkdescent.pipeline.benchmark.results import (
+    BenchmarkResult,
+    GrowthPoint,
+    HonkPoint,
+    Measurement,
+    Ratio,
+)
 
-__all__ = ["BenchmarkResult", "GrowthPoint", "Measurement", "Ratio", "run_benchmark"]
+__all__ = [
+    "BACKENDS",
+    "BenchmarkResult",
+    "GrowthPoint",
+    "HonkPoint",
+    "Measurement",
+    "Ratio",
+    "run_benchmark",
+]

@@ -45,7 +45,8 @@ class Case:
     Attributes:
         make: builds the model; called under the seed.
         probabilities: targets are squashed into (0, 1), for models that end in a sigmoid.
-        configurations: zkdescent's circuits, the fastest first.
+        configurations: zkdescent's circuits on ezkl, the fastest first.
+        levels: log2 of rows that circuits on Barretenberg may have; steps per proof are chosen.
     """
 
     name: str
@@ -55,6 +56,7 @@ class Case:
     targets: int = TARGETS
     probabilities: bool = False
     configurations: tuple[Configuration, ...] = ()
+    levels: range = range(15, 19)
 
     def module(self) -> torch.nn.Module:
         """The model with its initial parameters, the same at every call."""
@@ -146,3 +148,19 @@ CASES = (
     ),
 )
 """The first is the one that `--quick` measures and that the circom circuit proves."""
+
+
+def _wide() -> torch.nn.Module:
+    from torch import nn
+
+    return nn.Sequential(nn.Linear(64, 128), nn.ReLU(), nn.Linear(128, 16))
+
+
+LARGE = Case(
+    "MLP 64-128-16 ReLU, batch 32",
+    _wide,
+    features=64,
+    targets=16,
+    levels=range(15, 21),
+)
+"""10,384 parameters, measured on Barretenberg alone; not attempted with ezkl."""

@@ -12,14 +12,18 @@ from eth_abi.abi import encode
 from eth_utils.abi import function_signature_to_4byte_selector
 
 from zkdescent.circuits.ezkl_backend.solidity import compile_dedicated_verifier
+from zkdescent.circuits.proof_system import Locate, Proof
 from zkdescent.circuits.solc import find_compiler
 from zkdescent.core.errors import ProofRejected, ProverError, ToolMissing
-from zkdescent.core.records import CircuitRecord
+from zkdescent.core.records import CircuitRecord, CircuitSpecRecord
 from zkdescent.verifier import Chain, deploy_code, ensure_deployed, reusable_spec
 from zkdescent.verifier._create2 import predict_address
 from zkdescent.verifier.addresses import Addresses
-from zkdescent.verifier.evm import encode_verify
+from zkdescent.verifier.evm import encode_verify, encode_verify_honk
+from zkdescent.verifier.honk_code import load_verifier
+from zkdescent.verifier.plan import honk_spec
 from zkdescent.verifier.twins.hashing import circuit_id
+from zkdescent.verifier.twins.layout import layout_of
 from zkdescent.verifier.twins.specs import circuit_tuple
 
 _DEDICATED = function_signature_to_4byte_selector("verifyProof(bytes,uint256[])")
@@ -33,6 +37,19 @@ class EvmProof:
     public_values: tuple[int, ...]
     vka: tuple[bytes, ...]
     source: str
+
+
+@dataclass(frozen=True, slots=True)
+class GeneratedGas:
+    """Gas of one proof of Barretenberg.
+
+    Attributes:
+        verifier: of a call of the circuit's own contract.
+        gateway: of Circuits.check, which calls that contract and binds the proof to a context.
+    """
+
+    verifier: int
+    gateway: int
 
 
 class GasMeter:
@@ -82,10 +99,32 @@ class GasMeter:
         Raises:
             ContractRejected, ContractRefused: the proof is not accepted.
         """
-        spec = reusable_spec(circuit)
+        evidence = (proof.proof, list(proof.public_values), list(proof.vka))
+        return self._check(reusable_spec(circuit), context, evidence)
+
+    def generated(
+        self, circuit: CircuitRecord, locate: Locate, context: int, proof: Proof
+    ) -> GeneratedGas:
+        """Gas with the verifier that was generated for a circuit of Barretenberg.
+
+        Raises:
+            ContractRejected, ContractRefused, ProofRejected: the proof is not accepted.
+        """
+        code = load_verifier(circuit, lambda name: locate(name).read_bytes())
+        deploy_code(self._chain, code.creation_code, action="deploy verifier")
+        address = predict_address(code.creation_code)
+        layout = layout_of(circuit.backend, circuit.role, circuit.blocks)
+        words = layout.split(proof.proof)
+        data = encode_verify_honk(proof.proof[layout.front :], words, proof.public_values)
+        spec = honk_spec(circuit, address, code.code_hash)
+        return GeneratedGas(
+            self._verify(address, data),
+            self._check(spec, context, (proof.proof, list(proof.public_values), [])),
+        )
+
+    def _check(self, spec: CircuitSpecRecord, context: int, evidence: tuple[object, ...]) -> int:
         gateway = self._chain.contract("Circuits", self._addresses.circuits)
         self._chain.send(gateway.functions.register(circuit_tuple(spec)), action="register circuit")
-        evidence = (proof.proof, list(proof.public_values), list(proof.vka))
         check = gateway.functions.check(circuit_id(spec), context, evidence)
         return self._chain.send(check, action="check").gas_used
 

@@ -11,6 +11,7 @@ import tempfile
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Protocol
 
 from zkdescent.circuits.backends import make_backend
 from zkdescent.circuits.ezkl_backend.model import EzklModel
@@ -28,6 +29,25 @@ LARGEST_PROVEN = 14
 
 PROOFS = 2
 """Proofs of each proven circuit, of which the fastest counts."""
+
+
+class Modelled(Protocol):
+    """A point of growth, on any prover."""
+
+    @property
+    def measured(self) -> bool:
+        """Whether it was proven."""
+        ...
+
+    @property
+    def seconds_per_step(self) -> float:
+        """Of the proof, if there is one."""
+        ...
+
+    @property
+    def model_seconds_per_step(self) -> float:
+        """Of the cost model."""
+        ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,17 +131,25 @@ def scaled(points: Sequence[GrowthPoint]) -> tuple[GrowthPoint, ...]:
     )
 
 
-def speed(points: Sequence[GrowthPoint]) -> float:
+def speed(points: Sequence[Modelled]) -> float:
     """Geometric mean of measured by modelled seconds; 1 if nothing was measured."""
     logs = [math.log(p.seconds_per_step / p.model_seconds_per_step) for p in points if p.measured]
     return math.exp(sum(logs) / len(logs)) if logs else 1.0
+
+
+def worst_seconds(points: Sequence[Modelled]) -> float:
+    """Largest relative error of the (scaled) model's seconds where there is a proof."""
+    proven = [p for p in points if p.measured]
+    return max(
+        (abs(p.model_seconds_per_step / p.seconds_per_step - 1) for p in proven), default=0.0
+    )
 
 
 def worst_errors(points: Sequence[GrowthPoint]) -> tuple[float, float]:
     """Largest relative errors of the (scaled) model where there is a proof: seconds, gas."""
     proven = [p for p in points if p.measured]
     return (
-        max((abs(p.model_seconds_per_step / p.seconds_per_step - 1) for p in proven), default=0.0),
+        worst_seconds(points),
         max((abs(p.model_gas_per_step / p.gas_per_step - 1) for p in proven), default=0.0),
     )
 

@@ -1,4 +1,4 @@
-"""One case: build both systems, prove with them in turn, verify the proofs on a chain.
+"""One case: build all systems, prove with them in turn, verify the proofs on a chain.
 
 Proofs of the systems are interleaved and the best of equally many counts, so that other load on
 the machine, which only ever adds time, falls on both alike. Our other configurations prove once.
@@ -16,6 +16,8 @@ from zkdescent.circuits.proof_system import Proof
 from zkdescent.pipeline.benchmark._cases import Case, Configuration
 from zkdescent.pipeline.benchmark._float import train_float
 from zkdescent.pipeline.benchmark._gas import EvmProof, GasMeter
+from zkdescent.pipeline.benchmark._honk import BACKEND as HONK
+from zkdescent.pipeline.benchmark._honk import HonkCircuit, build_honk, measured_honk
 from zkdescent.pipeline.benchmark._ours import (
     CONTEXT,
     OwnCircuit,
@@ -30,7 +32,7 @@ from zkdescent.pipeline.benchmark._timing import Timed, timed, worst
 from zkdescent.pipeline.benchmark.results import OURS, Measurement
 
 PROOFS = 2
-"""Proofs of the peer and of our fastest configuration, of which the best counts."""
+"""Proofs of the peer and of our fastest configurations, of which the best counts."""
 
 Progress = Callable[[str], None]
 
@@ -45,10 +47,17 @@ class Pair:
 
 @dataclass(frozen=True, slots=True)
 class Findings:
-    """What one case gave: the peer, and zkdescent's configurations, the fastest first."""
+    """What one case gave: the peer, and zkdescent's configurations, the fastest first.
 
-    peer: Measurement
+    Attributes:
+        peer: None if it was not attempted.
+        ours: on ezkl; empty if it was not asked for.
+        honk: on Barretenberg; empty if it was not asked for.
+    """
+
+    peer: Measurement | None
     ours: tuple[Pair, ...]
+    honk: tuple[Measurement, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,22 +70,26 @@ class _Built:
     bound: OwnCircuit
 
 
-def stages(case: Case, quick: bool) -> int:
+def stages(case: Case, quick: bool, backends: Sequence[str]) -> int:
     """How often `measure` reports progress."""
-    return 3 + (1 if quick else len(case.configurations))
+    ezkl = (1 if quick else len(case.configurations)) if "ezkl" in backends else 0
+    return 3 + ezkl + (HONK in backends)
 
 
-def measure(case: Case, meter: GasMeter, progress: Progress, *, quick: bool) -> Findings:
-    """Measure both systems on a case.
+def measure(
+    case: Case, meter: GasMeter, progress: Progress, *, quick: bool, backends: Sequence[str]
+) -> Findings:
+    """Measure the peer and zkdescent on a case.
 
     Args:
         progress: told what was finished, `stages` times.
-        quick: the first configuration only, and one proof each.
+        quick: the first configurations only, and one proof each.
+        backends: provers of zkdescent's side.
 
     Raises:
         ProverError, ContractRejected: a proof could not be made or is not accepted.
     """
-    chosen = case.configurations[:1] if quick else case.configurations
+    chosen = case.configurations[: 1 if quick else None] if "ezkl" in backends else ()
     with tempfile.TemporaryDirectory(prefix="zkdescent-") as scratch:
         directory = Path(scratch)
         peer = build_peer(case, _made(directory / "peer"))
@@ -85,13 +98,21 @@ def measure(case: Case, meter: GasMeter, progress: Progress, *, quick: bool) -> 
         for number, configuration in enumerate(chosen):
             built.append(_build(case, configuration, _made(directory / str(number))))
             progress(f"keys of {built[-1].label}")
+        honk: list[HonkCircuit] = []
+        if HONK in backends:
+            honk = build_honk(case, _made(directory / HONK), quick=quick)
+            progress(f"circuits of {HONK}")
         peer_proofs = []
         step_proofs: list[list[Timed[Proof]]] = [[] for _ in built]
+        honk_proofs: list[list[Timed[Proof]]] = [[] for _ in honk]
         for number in range(1 if quick else PROOFS):
-            peer_proofs.append(timed(peer.prove))
             # All configurations once, and then again only the fastest.
-            for proofs, one in list(zip(step_proofs, built, strict=True))[: 1 if number else None]:
+            most = 1 if number else None
+            peer_proofs.append(timed(peer.prove))
+            for proofs, one in list(zip(step_proofs, built, strict=True))[:most]:
                 proofs.append(timed(one.step.prove))
+            for proofs, other in list(zip(honk_proofs, honk, strict=True))[:most]:
+                proofs.append(timed(other.circuit.prove))
         bound_proofs = [timed(one.bound.prove) for one in built]
         progress("proofs")
         found = Findings(
@@ -103,9 +124,34 @@ def measure(case: Case, meter: GasMeter, progress: Progress, *, quick: bool) -> 
                 )
                 for one, proofs, bound in zip(built, step_proofs, bound_proofs, strict=True)
             ),
+            honk=_measured_honk(honk, honk_proofs, meter),
         )
         progress("gas")
     return found
+
+
+def measure_large(case: Case, meter: GasMeter, progress: Progress) -> Findings:
+    """Measure a case on Barretenberg alone, in its fastest configuration, one proof.
+
+    Args:
+        progress: told what was finished, twice.
+
+    Raises:
+        ProverError, ContractRejected: a proof could not be made or is not accepted.
+    """
+    with tempfile.TemporaryDirectory(prefix="zkdescent-") as scratch:
+        honk = build_honk(case, Path(scratch), quick=True)
+        progress(f"circuits of {HONK}")
+        proofs = [[timed(one.circuit.prove)] for one in honk]
+        found = Findings(peer=None, ours=(), honk=_measured_honk(honk, proofs, meter))
+        progress("proofs and gas")
+    return found
+
+
+def _measured_honk(
+    built: Sequence[HonkCircuit], proofs: Sequence[Sequence[Timed[Proof]]], meter: GasMeter
+) -> tuple[Measurement, ...]:
+    return tuple(measured_honk(one, made, meter) for one, made in zip(built, proofs, strict=True))
 
 
 def with_range_proof(ours: Measurement, bound: Measurement, epochs: int) -> Measurement:
@@ -152,7 +198,7 @@ def _build(case: Case, configuration: Configuration, directory: Path) -> _Built:
     traced = trace_case(case, make_backend("ezkl"), configuration.logrows)
     steps = traced.steps(configuration.blocks, range_blocks=configuration.range_blocks)
     return _Built(
-        label=f"{OURS}, {configuration.name}" if configuration.name else OURS,
+        label=f"{OURS} on ezkl, {configuration.name}" if configuration.name else f"{OURS} on ezkl",
         traced=traced,
         step=build_step(traced, steps, _made(directory / "step")),
         bound=build_range(traced, steps, _made(directory / "range")),

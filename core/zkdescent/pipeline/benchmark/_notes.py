@@ -5,9 +5,14 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from zkdescent.pipeline.benchmark._growth import worst_errors
-from zkdescent.pipeline.benchmark._measure import Findings
-from zkdescent.pipeline.benchmark.results import HEADLINE_EPOCHS, GrowthPoint
+from zkdescent.pipeline.benchmark._growth import worst_errors, worst_seconds
+from zkdescent.pipeline.benchmark._measure import Findings, Pair
+from zkdescent.pipeline.benchmark.results import (
+    HEADLINE_EPOCHS,
+    GrowthPoint,
+    HonkPoint,
+    Measurement,
+)
 
 if TYPE_CHECKING:
     from zkdescent.pipeline.benchmark.circom import CircomMeasurement
@@ -16,6 +21,7 @@ if TYPE_CHECKING:
 def notes(
     found: Sequence[Findings],
     growth: Sequence[GrowthPoint],
+    honk_growth: Sequence[HonkPoint],
     circom: CircomMeasurement | None,
     *,
     machine: Mapping[str, Any],
@@ -24,12 +30,6 @@ def notes(
     why_no_circom: str | None,
 ) -> tuple[str, ...]:
     """Sentences, one idea each."""
-    ranges = "; ".join(
-        f"{pair.range.seconds_per_step:.2f} s for {pair.step.steps_per_proof} batches "
-        f"({case.peer.case}, logrows {pair.step.logrows})"
-        for case in found
-        for pair in case.ours
-    )
     dedicated = (
         "and with the dedicated verifiers that ezkl generates, hardened, where they fit EIP-170"
         if has_compiler
@@ -39,21 +39,24 @@ def notes(
         "Peer: ezkl's default run arguments, inputs and outputs public and range-checked, "
         "calibrated for resources, one step per proof. But Freivalds checks are off: they are "
         "unsound, and slower too.",
-        "zkdescent: parameters and data committed, bound to a context, range-checked once. The "
-        "circuits' size and blocks of columns are fixed for each case, for the fewest seconds and, "
-        "where another size is cheaper, for the least gas; steps per proof are what fills them.",
+        "zkdescent: parameters and data committed and bound to a context.",
+        *_about_ezkl([pair for case in found for pair in case.ours], epochs),
+        *about_barretenberg([one for case in found for one in case.honk]),
         "Seconds are wall-clock, witness and proof without setup, the best of equally many "
-        "proofs of peer, fastest configuration and circom; range proofs and other configurations "
-        "were made once.",
+        "proofs of peer, fastest configuration of each prover and circom; range proofs, other "
+        "configurations and cases without the peer were made once.",
         "Gas is what the receipt of one verifying transaction on an in-process chain (Prague) "
-        f"says, with the reusable verifier for both; {dedicated}.",
-        f"The headline includes range proofs, shared by {HEADLINE_EPOCHS} epochs: a batch block's "
-        "range proof is made once, and training visits its data several times. "
-        f"All figures are given for {' and '.join(map(str, sorted(epochs)))} epochs. "
-        f"Range proofs of one batch block took {ranges}.",
+        f"says, with the reusable verifier for both sides on ezkl; {dedicated}.",
         *about_load(machine),
+        *(
+            f"{one.case}: not attempted with the peer nor with ezkl; one proof."
+            for case in found
+            if case.peer is None
+            for one in case.honk
+        ),
         *_about_circom(circom, why_no_circom),
         *_about_growth(growth),
+        *about_honk_growth(honk_growth),
     )
 
 
@@ -66,6 +69,42 @@ def about_load(machine: Mapping[str, Any]) -> tuple[str, ...]:
         f"The machine was busy before this run (load {load[0]:.1f} on {machine['cpus']} "
         "processors): wall-clock seconds and their ratios are not to be trusted; processor "
         "seconds, gas and sizes are.",
+    )
+
+
+def _about_ezkl(pairs: Sequence[Pair], epochs: Sequence[int]) -> tuple[str, ...]:
+    if not pairs:
+        return ()
+    ranges = "; ".join(
+        f"{pair.range.seconds_per_step:.2f} s for {pair.step.steps_per_proof} batches "
+        f"({pair.step.case}, logrows {pair.step.logrows})"
+        for pair in pairs
+    )
+    return (
+        "On ezkl inputs are range-checked once, by a proof of their own. The circuits' size and "
+        "blocks of columns are fixed for each case, for the fewest seconds and, where another size "
+        "is cheaper, for the least gas; steps per proof are what fills them.",
+        f"The headline includes range proofs, shared by {HEADLINE_EPOCHS} epochs: a batch block's "
+        "range proof is made once, and training visits its data several times. "
+        f"All figures are given for {' and '.join(map(str, sorted(epochs)))} epochs. "
+        f"Range proofs of one batch block took {ranges}.",
+    )
+
+
+def about_barretenberg(found: Sequence[Measurement]) -> tuple[str, ...]:
+    """What its proofs contain, and how long circuits take to emit."""
+    if not found:
+        return ()
+    emitted = {m.case: f"{m.circuit_seconds:.1f} s ({m.case})" for m in found}
+    return (
+        "On Barretenberg each step proof hashes and range-checks state and batch itself, so "
+        "there are no range proofs and nothing to share between epochs. There are no proving keys. "
+        "Steps per proof fill a power of two of gates: the one with the fewest rows per step, and "
+        "the largest for gas.",
+        "Gas on Barretenberg is a call of the circuit's own verifier, the only kind it has; "
+        "`gas_per_step_gateway` is through the Circuits contract.",
+        f"Tracing, lowering and emitting one step took {'; '.join(emitted.values())}; it is done "
+        "once for a project.",
     )
 
 
@@ -90,4 +129,16 @@ def _about_growth(growth: Sequence[GrowthPoint]) -> tuple[str, ...]:
         f"Growth: {proven} of {len(growth)} points were proven, the rest is the cost model, whose "
         "seconds are scaled to this machine by those; its largest errors there are "
         f"{seconds:.0%} (seconds) and {gas:.1%} (gas). Range proofs are not in it.",
+    )
+
+
+def about_honk_growth(growth: Sequence[HonkPoint]) -> tuple[str, ...]:
+    """Which points are proofs, and how far the model is from them."""
+    if not growth:
+        return ()
+    proven = sum(p.measured for p in growth)
+    return (
+        f"Growth on Barretenberg: all {len(growth)} circuits were emitted and {proven} proven, one "
+        "step each; seconds and memory of the others are the cost model's, whose seconds are "
+        f"scaled by those; its largest error there is {worst_seconds(growth):.0%}.",
     )

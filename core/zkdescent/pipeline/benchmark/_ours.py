@@ -100,7 +100,8 @@ class OwnCircuit:
     """A circuit with keys, its inputs, and the output that it must prove.
 
     Attributes:
-        rows: of a block of columns that the program takes, by the cost model.
+        rows: of a block of columns that the program takes, or gates, by the cost model.
+        key_bytes: of the proving key; 0 for a prover that keeps none.
     """
 
     backend: ProofSystem
@@ -163,13 +164,17 @@ def trace_case(case: Case, backend: ProofSystem, size: int) -> TracedCase:
 
 def build_step(traced: TracedCase, steps: int, directory: Path) -> OwnCircuit:
     """Build the circuit of `steps` updates, with data and parameters committed."""
+    return _build(traced, traced.step_request(steps), step_inputs(traced, steps), directory)
+
+
+def step_inputs(traced: TracedCase, steps: int) -> dict[str, IntegerArray]:
+    """What a step circuit takes: context, initial parameters, the first batches."""
     state, block = _tensors(traced, steps)
-    inputs = {
+    return {
         assemble.CONTEXT: np.array([CONTEXT], dtype=object),
         assemble.STATE: state,
         assemble.BATCH: block,
     }
-    return _build(traced, traced.step_request(steps), inputs, directory)
 
 
 def build_range(traced: TracedCase, steps: int, directory: Path) -> OwnCircuit:
@@ -204,12 +209,12 @@ def _build(
 ) -> OwnCircuit:
     expected = execute(request.program, inputs, request.fixed)
     backend, size = traced.backend, traced.size
-    unsafe_srs(size)  # not counted in setup: users of any system download theirs
+    if backend.name == "ezkl":
+        unsafe_srs(size)  # not counted in setup: users of any system download theirs
     started = time.perf_counter()
     built = backend.build(request, size, directory)
     setup_seconds = time.perf_counter() - started
-    # A project names its objects by content; a benchmark needs names only.
-    names = {name: hashlib.sha256(name.encode()).hexdigest() for name in built.files}
+    names = {name: digest_of(path) for name, path in built.files.items()}
     paths = {names[name]: path for name, path in built.files.items()}
     return OwnCircuit(
         backend=backend,
@@ -218,10 +223,16 @@ def _build(
         inputs=[inputs[name] for name in request.program.inputs],
         expected=expected,
         rows=backend.cost(request.program, size),
-        key_bytes=built.files["pk"].stat().st_size,
+        key_bytes=built.files["pk"].stat().st_size if "pk" in built.files else 0,
         verifier_source=built.files["sol"].read_text(),
         setup_seconds=setup_seconds,
     )
+
+
+def digest_of(path: Path) -> str:
+    """sha256 of a file, which names it as an object of a circuit."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def _tensors(traced: TracedCase, steps: int) -> tuple[IntegerArray, IntegerArray]:

@@ -5,15 +5,17 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
-from zkdescent.pipeline.benchmark.results import BenchmarkResult, Measurement
+from zkdescent.pipeline.benchmark.results import PEER, BenchmarkResult, Measurement
 from zkdescent.train.picture import blank_figure, png
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
-# Okabe and Ito's palette, as in the training curves: the peer, then each configuration of ours,
-# lighter with range proofs.
-_COLOURS = ("#999999", "#0072B2", "#56B4E9", "#B6DDF5", "#009E73", "#5FC3A5", "#B5E3D3")
+# Okabe and Ito's palette, as in the training curves: the peer, then each configuration of ours on
+# ezkl, lighter with range proofs, then those on Barretenberg.
+_PEER = "#999999"
+_EZKL = ("#0072B2", "#56B4E9", "#B6DDF5", "#009E73", "#5FC3A5", "#B5E3D3")
+_HONK = ("#D55E00", "#E69F00")
 _INK = "#222222"
 _PANELS: tuple[tuple[str, Callable[[Measurement], float], str, bool], ...] = (
     ("proving, seconds per step (log scale)", lambda m: m.seconds_per_step, "{:.3g}", True),
@@ -39,7 +41,7 @@ def plot_benchmark(result: BenchmarkResult) -> bytes:
         rows = [m for m in result.measurements if m.case == case]
         for column, (title, value, form, log) in enumerate(_PANELS):
             axis = axes[row][column]
-            _bars(axis, [value(m) for m in rows], form)
+            _bars(axis, [value(m) for m in rows], form, _colours(rows))
             _scale(axis, [value(m) for m in result.measurements], log)
             if row == 0:
                 axis.set_title(title, fontsize=10, color=_INK)
@@ -60,8 +62,13 @@ def _label(measurement: Measurement) -> str:
     )
 
 
-def _bars(axis: Axes, values: list[float], form: str) -> None:
-    axis.barh(range(len(values)), values, color=_COLOURS[: len(values)], height=0.72)
+def _colours(rows: list[Measurement]) -> list[str]:
+    left = {"ezkl": iter(_EZKL), "barretenberg": iter(_HONK)}
+    return [_PEER if m.system == PEER else next(left[m.backend]) for m in rows]
+
+
+def _bars(axis: Axes, values: list[float], form: str, colours: list[str]) -> None:
+    axis.barh(range(len(values)), values, color=colours, height=0.72)
     for place, value in enumerate(values):
         text = "  " + form.format(value)
         axis.text(value, place, text, va="center", fontsize=8, color=_INK)

@@ -1,11 +1,11 @@
-"""Draw growth into a PNG: a column for each thing that grows, seconds above and gas below."""
+"""Draw growth into a PNG: a column for each thing that grows, a row for each quantity."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
-from zkdescent.pipeline.benchmark.results import GrowthPoint
+from zkdescent.pipeline.benchmark.results import GrowthPoint, HonkPoint
 from zkdescent.train.picture import blank_figure, png
 
 if TYPE_CHECKING:
@@ -18,20 +18,45 @@ _ROWS: tuple[tuple[str, Callable[[GrowthPoint], float]], ...] = (
     ("seconds per step", lambda p: p.seconds_per_step),
     ("gas per step", lambda p: p.gas_per_step),
 )
+_HONK_ROWS: tuple[tuple[str, Callable[[HonkPoint], float]], ...] = (
+    ("seconds per step", lambda p: p.seconds_per_step),
+    ("gates", lambda p: p.gates),
+    ("peak memory, MiB", lambda p: p.peak_memory_mb),
+)
+
+P = TypeVar("P", GrowthPoint, HonkPoint)
 
 
 def plot_growth(points: Sequence[GrowthPoint]) -> bytes:
-    """Return a PNG; filled marks are proofs, hollow ones the cost model.
+    """Return a PNG of seconds and gas on ezkl; filled marks are proofs, hollow ones the cost model.
 
     Raises:
         ToolMissing: matplotlib isn't installed.
     """
+    return _panels(
+        points, _ROWS, "on ezkl: filled marks were proven, hollow ones are the cost model's"
+    )
+
+
+def plot_honk_growth(points: Sequence[HonkPoint]) -> bytes:
+    """Return a PNG of seconds, gates and memory on Barretenberg; gates are never the model's.
+
+    Raises:
+        ToolMissing: matplotlib isn't installed.
+    """
+    about = "filled marks were proven, hollow ones are the cost model's (gates: the circuit's)"
+    return _panels(points, _HONK_ROWS, f"on Barretenberg: {about}")
+
+
+def _panels(
+    points: Sequence[P], rows: Sequence[tuple[str, Callable[[P], float]]], about: str
+) -> bytes:
     axes_of = list(dict.fromkeys(_axis(p) for p in points))
-    figure = blank_figure(4.2 * len(axes_of), 6.4)
-    panels = figure.subplots(len(_ROWS), len(axes_of), squeeze=False, sharex="col")
+    figure = blank_figure(4.2 * len(axes_of), 0.4 + 3.0 * len(rows))
+    panels = figure.subplots(len(rows), len(axes_of), squeeze=False, sharex="col")
     for column, name in enumerate(axes_of):
         families = list(dict.fromkeys(p.family for p in points if _axis(p) == name))
-        for row, (title, value) in enumerate(_ROWS):
+        for row, (title, value) in enumerate(rows):
             panel = panels[row][column]
             for colour, family in zip(_COLOURS, families, strict=False):
                 _curve(panel, [p for p in points if p.family == family], value, colour)
@@ -45,22 +70,18 @@ def plot_growth(points: Sequence[GrowthPoint]) -> bytes:
                 panel.set_ylabel(f"{title} (log scale)", fontsize=9, color=_INK)
         panels[0][column].legend(fontsize=8, frameon=False)
         panels[-1][column].set_xlabel(f"{name} (log scale)", fontsize=9, color=_INK)
-    figure.suptitle(
-        "One SGD step: filled marks were proven, hollow ones are the cost model's",
-        fontsize=11,
-        color=_INK,
-    )
+    figure.suptitle(f"One SGD step {about}", fontsize=10, color=_INK)
     return png(figure, dpi=150)
 
 
-def _axis(point: GrowthPoint) -> str:
+def _axis(point: GrowthPoint | HonkPoint) -> str:
     return point.family.partition(": ")[0]
 
 
 def _curve(
     panel: Axes,
-    points: list[GrowthPoint],
-    value: Callable[[GrowthPoint], float],
+    points: list[P],
+    value: Callable[[P], float],
     colour: str,
 ) -> None:
     label = points[0].family.partition(": ")[2]

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from zkdescent.pipeline.benchmark.results import HEADLINE_EPOCHS, Measurement, Ratio
+from zkdescent.pipeline.benchmark.results import Measurement, Ratio
 
 if TYPE_CHECKING:
     from zkdescent.pipeline.benchmark.circom import CircomMeasurement
@@ -23,21 +23,31 @@ def ratios_of(peer: Measurement, ours: Measurement) -> list[Ratio]:
     if peer.gas_per_step_dedicated and ours.gas_per_step_dedicated:
         pair = (peer.gas_per_step_dedicated, ours.gas_per_step_dedicated)
         pairs.append(("gas per step, dedicated verifiers", *pair))
+    if ours.backend == peer.backend:  # a row of one prover is not a gate of the other
+        pairs.append(("rows per parameter", peer.rows_per_parameter, ours.rows_per_parameter))
+    if ours.key_mb:
+        pairs.append(("proving keys", peer.key_mb, ours.key_mb))
     pairs += [
-        ("rows per parameter", peer.rows_per_parameter, ours.rows_per_parameter),
-        ("proving keys", peer.key_mb, ours.key_mb),
         ("peak memory", peer.peak_memory_mb, ours.peak_memory_mb),
+        ("proof bytes per step", peer.proof_bytes, ours.proof_bytes / ours.steps_per_proof),
+        ("setup seconds", peer.setup_seconds, ours.setup_seconds),
     ]
     return [Ratio(peer.case, peer.system, ours.system, what, a / b) for what, a, b in pairs]
 
 
 def headlines(peer: Measurement, ours: Sequence[Measurement]) -> list[Ratio]:
-    """Seconds of the fastest and gas of the cheapest, range proofs over the headline's epochs.
+    """For each prover, seconds of the fastest and gas of the cheapest.
 
+    On ezkl with range proofs over the headline's epochs; Barretenberg's step proofs need none.
     Processor time is there because other work on the machine spoils wall-clock ratios: it slows
     one proof and not the next.
     """
-    counted = [m for m in ours if m.epochs == HEADLINE_EPOCHS]
+    counted = [m for m in ours if m.complete]
+    backends = dict.fromkeys(m.backend for m in counted)
+    return [r for b in backends for r in _best(peer, [m for m in counted if m.backend == b])]
+
+
+def _best(peer: Measurement, counted: Sequence[Measurement]) -> list[Ratio]:
     fastest = min(counted, key=lambda m: m.seconds_per_step)
     cheapest = min(counted, key=lambda m: m.gas_per_step)
 

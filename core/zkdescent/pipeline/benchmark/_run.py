@@ -5,11 +5,12 @@ from __future__ import annotations
 import json
 import os
 import platform
+from collections.abc import Sequence
 from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from zkdescent.core.errors import ToolMissing
+from zkdescent.core.errors import ConfigError, ToolMissing
 from zkdescent.pipeline.benchmark.results import (
     HEADLINE_EPOCHS,
     BenchmarkResult,
@@ -28,42 +29,64 @@ EPOCHS = (HEADLINE_EPOCHS, 1)
 CIRCOM_STEPS = 16
 """Steps per proof of the circom circuit."""
 
-JSON, PNG, GROWTH_PNG = "bench.json", "bench.png", "growth.png"
+BACKENDS = ("ezkl", "barretenberg")
+"""Provers of zkdescent's side; the peer is measured in every run."""
+
+JSON, PNG, GROWTH_PNG, HONK_PNG = "bench.json", "bench.png", "growth.png", "growth-barretenberg.png"
 
 
-def run_benchmark(report: Reporter, *, quick: bool, out: Path | None) -> BenchmarkResult:
+def run_benchmark(
+    report: Reporter, *, quick: bool, out: Path | None, backends: Sequence[str] = BACKENDS
+) -> BenchmarkResult:
     """Measure ezkl as documented and zkdescent on the same steps, on this machine, in this run.
 
     Args:
-        quick: the linear step only, one proof of each circuit, no growth.
-        out: directory for `bench.json`, `bench.png` and `growth.png`; made if absent.
+        quick: the linear step only, one proof of each circuit, the smallest points of growth.
+        out: directory for `bench.json`, `bench.png`, `growth.png` and `growth-barretenberg.png`;
+            made if absent.
+        backends: provers of zkdescent's side.
 
     Raises:
-        ToolMissing: torch, the prover or (with `out`) matplotlib is not installed.
+        ConfigError: there is no such prover, or none is named.
+        ToolMissing: torch, a prover or (with `out`) matplotlib is not installed.
         ProverError, ContractRejected: a system failed; nothing is reported then.
     """
     from zkdescent.verifier import Chain
 
+    if not backends or not set(backends) <= set(BACKENDS):
+        raise ConfigError(
+            "the benchmark has no such prover", expected=list(BACKENDS), got=list(backends)
+        )
     try:
-        from zkdescent.pipeline.benchmark._cases import CASES
+        from zkdescent.pipeline.benchmark._cases import CASES, LARGE
         from zkdescent.pipeline.benchmark._gas import GasMeter
         from zkdescent.pipeline.benchmark._growth import measure_growth, planned
-        from zkdescent.pipeline.benchmark._measure import measure, stages
+        from zkdescent.pipeline.benchmark._honk_growth import measure_honk_growth, planned_honk
+        from zkdescent.pipeline.benchmark._measure import measure, measure_large, stages
         from zkdescent.pipeline.benchmark._notes import notes
     except ImportError as error:
         raise ToolMissing(
             f"{error.name} is not installed", hint="pip install 'zkdescent[all]'"
         ) from error
+    if "barretenberg" in backends:
+        require_barretenberg()
     machine = _machine()
     found: list[Findings] = []
     with Chain.tester() as chain:
         meter = GasMeter(chain)
         for case in CASES[:1] if quick else CASES:
-            progress = _Progress(report, case.name, stages(case, quick))
-            found.append(measure(case, meter, progress, quick=quick))
+            progress = _Progress(report, case.name, stages(case, quick, backends))
+            found.append(measure(case, meter, progress, quick=quick, backends=backends))
+        if "barretenberg" in backends and not quick:
+            found.append(measure_large(LARGE, meter, _Progress(report, LARGE.name, 2)))
         circom, why_no_circom = _circom(report, quick=quick)
-        points = [] if quick else planned()
+        points = planned() if "ezkl" in backends and not quick else []
         growth = measure_growth(meter, _Progress(report, "growth", len(points)), points)
+    ours = planned_honk(quick=quick) if "barretenberg" in backends else []
+    progress = _Progress(report, "growth on barretenberg", len(ours))
+    honk_growth = measure_honk_growth(progress, ours)
+    if "barretenberg" in backends:
+        machine["packages"]["bb"] = _bb_version()
     machine["load_average_after"] = _load()
     measurements, ratios = compare(found, circom)
     result = BenchmarkResult(
@@ -71,11 +94,13 @@ def run_benchmark(report: Reporter, *, quick: bool, out: Path | None) -> Benchma
         ratios=ratios,
         range_proofs=tuple(pair.range for case in found for pair in case.ours),
         growth=growth,
+        honk_growth=honk_growth,
         circom=circom,
         machine=machine,
         notes=notes(
             found,
             growth,
+            honk_growth,
             circom,
             machine=machine,
             epochs=EPOCHS,
@@ -109,12 +134,37 @@ def compare(
                 *(with_range_proof(pair.step, pair.range, epochs) for epochs in EPOCHS),
             )
         ]
-        measurements += [case.peer, *ours]
-        first += headlines(case.peer, ours)
-        rest += [ratio for one in ours for ratio in ratios_of(case.peer, one)]
+        ours += case.honk
+        if case.peer is not None:
+            measurements.append(case.peer)
+            first += headlines(case.peer, ours)
+            rest += [ratio for one in ours for ratio in ratios_of(case.peer, one)]
+        measurements += ours
         if circom is not None:
             rest += circom_ratios(circom, ours)
     return tuple(measurements), (*first, *rest)
+
+
+def require_barretenberg() -> None:
+    """Find bb and the compiler of its verifiers before anything is measured.
+
+    Raises:
+        ToolMissing: one of them is not installed, or another version.
+    """
+    from zkdescent.circuits.barretenberg import toolchain
+    from zkdescent.circuits.solc import find_compiler
+
+    try:
+        toolchain.find()
+        find_compiler()
+    except ToolMissing as error:
+        raise ToolMissing(
+            f"the benchmark measures barretenberg too: {error.message}",
+            expected=error.expected,
+            got=error.got,
+            path=error.path,
+            hint=f"{error.hint}; or measure without it: `zkdescent bench --backends ezkl`",
+        ) from error
 
 
 class _Progress:
@@ -146,11 +196,13 @@ def _circom(report: Reporter, *, quick: bool) -> tuple[CircomMeasurement | None,
 
 def _write(result: BenchmarkResult, out: Path) -> None:
     from zkdescent.pipeline.benchmark._plot import plot_benchmark
-    from zkdescent.pipeline.benchmark._plot_growth import plot_growth
+    from zkdescent.pipeline.benchmark._plot_growth import plot_growth, plot_honk_growth
 
     pictures = {PNG: plot_benchmark(result)}
     if result.growth:
         pictures[GROWTH_PNG] = plot_growth(result.growth)
+    if result.honk_growth:
+        pictures[HONK_PNG] = plot_honk_growth(result.honk_growth)
     out.mkdir(parents=True, exist_ok=True)
     (out / JSON).write_text(json.dumps(result.to_json(), indent=2) + "\n")
     for name, picture in pictures.items():
@@ -169,6 +221,12 @@ def _machine() -> dict[str, Any]:
         "python": platform.python_version(),
         "packages": {name: version(name) for name in ("ezkl", "torch", "py-evm", "zkdescent")},
     }
+
+
+def _bb_version() -> str:
+    from zkdescent.circuits.barretenberg import toolchain
+
+    return toolchain.BUILD
 
 
 def _load() -> list[float] | None:

@@ -14,17 +14,17 @@ P = TypeVar("P")
 
 @dataclass(frozen=True, slots=True)
 class Timed(Generic[P]):
-    """A proof, and the processor time of the process that made it (all threads, its start too)."""
+    """A proof, and the processor seconds of the prover (all threads, its start too) and of us."""
 
     proof: P
     cpu_seconds: float
 
 
 def timed(prove: Callable[[], P]) -> Timed[P]:
-    """Make a proof in a process of its own and count that process's time."""
-    before = _children_seconds()
+    """Make a proof and count the time of the prover's process and of this one."""
+    before = _seconds()
     proof = prove()
-    return Timed(proof, _children_seconds() - before)
+    return Timed(proof, _seconds() - before)
 
 
 def worst(proven: np.ndarray[Any, Any], expected: np.ndarray[Any, Any]) -> float:
@@ -32,6 +32,7 @@ def worst(proven: np.ndarray[Any, Any], expected: np.ndarray[Any, Any]) -> float
     return float(np.abs(proven - expected).max())
 
 
-def _children_seconds() -> float:
-    used = resource.getrusage(resource.RUSAGE_CHILDREN)
-    return used.ru_utime + used.ru_stime
+def _seconds() -> float:
+    whose = (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN)
+    used = [resource.getrusage(who) for who in whose]
+    return sum(u.ru_utime + u.ru_stime for u in used)

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from zkdescent.pipeline.benchmark.circom import CircomMeasurement
 
-FORMAT = "zkdescent.bench/2"
+FORMAT = "zkdescent.bench/3"
 PEER, OURS = "ezkl as documented", "zkdescent"
 
 HEADLINE_EPOCHS = 5
@@ -24,25 +24,32 @@ class Measurement:
         seconds_per_step: wall-clock time of witness and proof, the best of all repetitions,
             divided by `steps_per_proof`.
         cpu_seconds_per_step: processor time of the proving process, all threads, with its start and
-            the proof's verification. Other load on the machine changes it less.
+            the proof's verification, and of this process meanwhile, which computes Barretenberg's
+            witnesses. Other load on the machine changes it less.
         gas_per_step: of a transaction that calls the reusable verifier, the one contract that
-            serves both systems, divided by `steps_per_proof`.
+            serves both systems on ezkl, divided by `steps_per_proof`; with Barretenberg of one that
+            calls the circuit's own verifier, because there is no other.
         gas_per_step_dedicated: the same with the verifier that is generated for the circuit;
             None without a Solidity compiler, or if its code is over EIP-170's limit.
         gas_per_step_gateway: the same through the Circuits contract; None for the peer.
-        key_mb: proving keys, megabytes (10**6 bytes).
+        key_mb: proving keys, megabytes (10**6 bytes); Barretenberg keeps none.
         peak_memory_mb: resident memory of the proving process at its peak, mebibytes.
         proof_bytes: of one proof; with range proofs, of one of each.
         rows_per_step: rows of two columns that one step takes: the peer's as ezkl counts and
             allocates them, copies included that cost nothing; zkdescent's by its cost model,
-            which tests compare with circuits.
-        rows_per_parameter: the same for each trained parameter; a row has two cells.
+            which tests compare with circuits. With Barretenberg gates, as bb counts them.
+        rows_per_parameter: the same for each trained parameter; a row of ezkl has two cells, a
+            gate of Barretenberg four.
         parameters: trained parameters.
         samples_per_second_x_parameters: training samples proven per second, times parameters.
         setup_seconds: settings, compilation, keys and verifier, without the reference string.
         worst_error: largest difference of a proven parameter from the float computation's after
             the proof's last step.
         epochs: passes over the data that share a range proof; 0 if none is counted.
+        backend: the prover.
+        checks_ranges: the step proof itself bounds state and batch, so no range proof is missing.
+        circuit_seconds: to trace, lower and emit one step as a circuit; None with ezkl, whose own
+            compilation is part of `setup_seconds`.
     """
 
     case: str
@@ -66,6 +73,14 @@ class Measurement:
     gas_per_step_dedicated: float | None = None
     gas_per_step_gateway: float | None = None
     epochs: int = 0
+    backend: str = "ezkl"
+    checks_ranges: bool = False
+    circuit_seconds: float | None = None
+
+    @property
+    def complete(self) -> bool:
+        """Whether all that the headline promises is in the figures."""
+        return self.checks_ranges or self.epochs == HEADLINE_EPOCHS
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,8 +89,8 @@ class Ratio:
 
     Attributes:
         system: which of zkdescent's measurements.
-        headline: range proofs over `HEADLINE_EPOCHS`, and the configuration that was chosen for
-            this quantity.
+        headline: range proofs over `HEADLINE_EPOCHS` where the prover needs them, and the
+            configuration of this prover that was chosen for this quantity.
     """
 
     case: str
@@ -117,12 +132,42 @@ class GrowthPoint:
 
 
 @dataclass(frozen=True, slots=True)
+class HonkPoint:
+    """One step as a circuit of Barretenberg, of a family that grows in one respect.
+
+    Attributes:
+        family: what grows, and whether products are checked by Freivalds' algorithm.
+        x: parameters or batch size.
+        level: log2 of the circuit's rows.
+        gates: bb's count if `measured`, else the emitted circuit's.
+        seconds_per_step: witness and proof; of the cost model, scaled, unless `measured`.
+        peak_memory_mb: of the proving process; of the cost model unless `measured`.
+        emission_seconds: to emit the circuit, always measured.
+    """
+
+    family: str
+    x: int
+    parameters: int
+    batch_size: int
+    freivalds: bool
+    level: int
+    gates: float
+    measured: bool
+    seconds_per_step: float
+    model_seconds_per_step: float
+    peak_memory_mb: float
+    emission_seconds: float
+
+
+@dataclass(frozen=True, slots=True)
 class BenchmarkResult:
     """Everything one run measured.
 
     Attributes:
         range_proofs: range proofs alone, one batch block as one step.
-        growth: with parameters, batch size and steps per proof; empty in a quick run.
+        growth: with parameters, batch size and steps per proof, on ezkl; empty in a quick run.
+        honk_growth: with parameters and batch size, on Barretenberg; the smallest points in a quick
+            run, empty without that prover.
         circom: a circuit written by hand, without commitments; None if Node.js is missing.
         notes: what all systems prove, and under which assumptions.
     """
@@ -131,6 +176,7 @@ class BenchmarkResult:
     ratios: tuple[Ratio, ...]
     range_proofs: tuple[Measurement, ...]
     growth: tuple[GrowthPoint, ...]
+    honk_growth: tuple[HonkPoint, ...]
     circom: CircomMeasurement | None
     machine: dict[str, Any]
     notes: tuple[str, ...]

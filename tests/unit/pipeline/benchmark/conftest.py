@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import pytest
 
-from zkdescent.pipeline.benchmark import GrowthPoint, Measurement
+from zkdescent.pipeline.benchmark import GrowthPoint, HonkPoint, Measurement
 from zkdescent.pipeline.benchmark.results import OURS
 
 STEP = Measurement(
@@ -58,6 +58,20 @@ POINT = GrowthPoint(
     key_mb=10.0,
     peak_memory_mb=200.0,
 )
+HONK_POINT = HonkPoint(
+    family="parameters: with Freivalds' check",
+    x=100,
+    parameters=100,
+    batch_size=32,
+    freivalds=True,
+    level=14,
+    gates=12_000.0,
+    measured=True,
+    seconds_per_step=0.5,
+    model_seconds_per_step=0.5,
+    peak_memory_mb=60.0,
+    emission_seconds=0.2,
+)
 
 
 @pytest.fixture
@@ -76,3 +90,27 @@ def range_proof() -> Measurement:
 def point() -> GrowthPoint:
     """A proven circuit that took twice what the model says."""
     return POINT
+
+
+@pytest.fixture
+def honk() -> Measurement:
+    """The same steps on Barretenberg: no keys, no range proofs."""
+    return replace(
+        STEP,
+        system=f"{OURS} on barretenberg",
+        seconds_per_step=0.05,
+        cpu_seconds_per_step=0.08,
+        gas_per_step=7_000.0,
+        key_mb=0.0,
+        steps_per_proof=141,
+        logrows=18,
+        backend="barretenberg",
+        checks_ranges=True,
+        circuit_seconds=2.0,
+    )
+
+
+@pytest.fixture
+def honk_point() -> HonkPoint:
+    """A proven circuit of Barretenberg."""
+    return HONK_POINT

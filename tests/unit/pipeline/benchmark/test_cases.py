@@ -7,7 +7,7 @@ import pytest
 
 from zkdescent.circuits.backends import make_backend
 from zkdescent.core.errors import ProverError
-from zkdescent.pipeline.benchmark._cases import CASES, Case, linear_case, mlp_case
+from zkdescent.pipeline.benchmark._cases import CASES, LARGE, Case, linear_case, mlp_case
 from zkdescent.pipeline.benchmark._float import train_float
 from zkdescent.pipeline.benchmark._ours import trace_case
 
@@ -27,6 +27,7 @@ def test_both_systems_see_the_same_data_and_model(case: Case) -> None:
 def test_names_say_which_parameters() -> None:
     counts = [sum(p.numel() for p in case.module().parameters()) for case in CASES]
     assert counts == [9, 81, 138]
+    assert sum(p.numel() for p in LARGE.module().parameters()) == 10_384
     assert sum(p.numel() for p in linear_case(99).module().parameters()) == 100
     assert sum(p.numel() for p in mlp_case(8, 30).module().parameters()) == 301
 

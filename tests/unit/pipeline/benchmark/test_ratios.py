@@ -84,3 +84,23 @@ def test_circom_is_compared_with_its_own_case_only(step: Measurement) -> None:
     assert seconds.ratio == pytest.approx(0.2)
     assert cpu.ratio == pytest.approx(0.25)
     assert seconds.against == circom.system
+
+
+def test_each_prover_has_its_headline(
+    step: Measurement, range_proof: Measurement, honk: Measurement
+) -> None:
+    peer = replace(step, system=PEER, seconds_per_step=9.0, gas_per_step=1_200_000.0)
+    shared = with_range_proof(step, range_proof, HEADLINE_EPOCHS)
+    found = headlines(peer, [step, shared, honk])
+    assert [r.system for r in found] == [shared.system] * 3 + [honk.system] * 3
+    assert found[3].ratio == pytest.approx(9.0 / 0.05)
+    # A proof that does not bound its inputs is not the headline without range proofs.
+    assert headlines(peer, [step, replace(honk, checks_ranges=False)]) == []
+
+
+def test_what_cannot_be_compared_is_no_ratio(step: Measurement, honk: Measurement) -> None:
+    peer = replace(step, system=PEER, steps_per_proof=1)
+    on_ezkl, on_honk = ({r.what: r.ratio for r in ratios_of(peer, one)} for one in (step, honk))
+    # A row is not a gate, and no keys are not infinitely fewer.
+    assert set(on_ezkl) - set(on_honk) == {"rows per parameter", "proving keys"}
+    assert on_honk["proof bytes per step"] == pytest.approx(141)
