@@ -240,6 +240,7 @@ def test_an_aggregate_of_a_false_child_is_rejected(single: Contract, child: Circ
     assert single.refused(proof, inputs) == SUMCHECK_FAILED
 
 
+@pytest.mark.slow
 def test_an_opening_that_only_the_pairing_tells_is_rejected(
     single: Contract, child: Circuit
 ) -> None:

@@ -90,6 +90,7 @@ def test_an_interruption_ends_the_program(tmp_path: Path) -> None:
     def interrupt() -> None:
         while not pids.exists() or not pids.read_text().endswith("\n"):
             time.sleep(0.01)
+        time.sleep(1)  # starting a program is not yet running it
         signal.pthread_kill(threading.main_thread().ident or 0, signal.SIGINT)
 
     thread = threading.Thread(target=interrupt)
