@@ -73,8 +73,12 @@ def demo(
 def bench(
     out: Annotated[Path | None, typer.Option(help="Also write plots and JSON here.")] = None,
     quick: Annotated[
-        bool, typer.Option("--quick", help="The linear step only, one proof each.")
+        bool,
+        typer.Option("--quick", help="The linear step and the smallest points of growth."),
     ] = False,
+    backends: Annotated[
+        str, typer.Option("--backends", help="Provers to measure, separated by commas.")
+    ] = "ezkl,barretenberg",
     as_json: AsJson = False,
     verbose: Verbose = False,
 ) -> None:
@@ -84,7 +88,8 @@ def bench(
     from zkdescent.pipeline.benchmark import run_benchmark
 
     with output.reporter() as report:
-        result = run_benchmark(report, quick=quick, out=out)
+        names = tuple(name.strip() for name in backends.split(",") if name.strip())
+        result = run_benchmark(report, quick=quick, out=out, backends=names)
     output.result(result.to_json(), *benchmark_tables(result))
 
 
