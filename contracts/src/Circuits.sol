@@ -72,8 +72,8 @@ contract Circuits is ICircuits {
     }
 
     /// @inheritdoc ICircuits
-    /// @dev In the same order as {check}.
-    function checkAggregate(
+    /// @dev In the same order as {check}, the state in before the contexts.
+    function checkBlocks(
         CircuitId id,
         bytes32 stateIn,
         uint256[] calldata contexts,
@@ -81,14 +81,18 @@ contract Circuits is ICircuits {
     ) external view returns (BlockClaim[] memory blocks) {
         CircuitSpec storage circuit = _requireLive(id);
         _checkShape(circuit, evidence);
-        uint256 count = _requireAggregate(circuit, id);
+        bool single = circuit.role == Role.Step;
+        uint256 count = single ? 1 : _requireAggregate(circuit, id);
         if (contexts.length != count) revert ContextCount(count, contexts.length);
         bytes32 said;
-        (said, blocks) = HashWords.claims(evidence.proof, count);
+        (said, blocks) =
+            single ? _blockClaim(circuit, id, evidence.proof) : HashWords.claims(evidence.proof, count);
         if (said != stateIn) revert StateInMismatch(stateIn, said);
         for (uint256 k; k < count; ++k) {
-            bytes32 held = HashWords.word(evidence.proof, HashWords.contextPlace(k));
-            if (uint256(held) != contexts[k]) revert ContextMismatch(contexts[k]);
+            bool held = single
+                ? _holds(circuit, contexts[k], evidence.proof)
+                : uint256(HashWords.word(evidence.proof, HashWords.contextPlace(k))) == contexts[k];
+            if (!held) revert ContextMismatch(contexts[k]);
         }
         _checkVerifier(circuit, id, evidence);
     }
@@ -285,6 +289,18 @@ contract Circuits is ICircuits {
         if (role == Role.Aggregate) revert RoleMismatch(id, role);
         return
             circuit.prover == Prover.UltraHonk ? HashWords.claim(role, proof) : Commitment.claim(role, proof);
+    }
+
+    /// @dev The claim of a step proof in the form of an aggregate's.
+    function _blockClaim(CircuitSpec storage circuit, CircuitId id, bytes calldata proof)
+        private
+        view
+        returns (bytes32 stateIn, BlockClaim[] memory blocks)
+    {
+        Claim memory claim = _claim(circuit, id, proof);
+        blocks = new BlockClaim[](1);
+        blocks[0] = BlockClaim({batch: claim.batch, stateOut: claim.stateOut});
+        stateIn = claim.stateIn;
     }
 
     function _checkLength(CircuitSpec storage circuit, bytes calldata proof) private view {

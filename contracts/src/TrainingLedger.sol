@@ -157,8 +157,6 @@ contract TrainingLedger is ITrainingLedger {
     }
 
     /// @inheritdoc ITrainingLedger
-    /// @dev The gateway compares head and contexts before it verifies; batch blocks are compared after it,
-    /// because only the proof says which they are.
     function submitAggregate(RunId runId, bytes32[][] calldata merkleProofs, Evidence calldata evidence)
         external
     {
@@ -168,14 +166,9 @@ contract TrainingLedger is ITrainingLedger {
         Cursor memory c = _cursor(runId, r);
         uint256 count = merkleProofs.length;
         if (c.i + count > c.total) revert TooManyProofs(c.i + count, c.total);
-
-        uint256[] memory contexts = new uint256[](count);
+        BlockClaim[] memory blocks = circuits.checkBlocks(aggregate, c.head, _contexts(c, count), evidence);
         for (uint256 k; k < count; ++k) {
-            contexts[k] = Statement.stepContext(address(this), runId, c.i + k, c.payee);
-        }
-        BlockClaim[] memory blocks = circuits.checkAggregate(aggregate, c.head, contexts, evidence);
-        for (uint256 k; k < count; ++k) {
-            _move(c, _requireDue(c, blocks[k].batch, merkleProofs[k]), blocks[k].stateOut);
+            _move(c, blocks[k], merkleProofs[k]);
         }
         _store(r, c);
     }
@@ -283,30 +276,28 @@ contract TrainingLedger is ITrainingLedger {
         c.blocksPerEpoch = t.spec.blocksPerEpoch;
     }
 
-    /// @dev One block proof, in order of cost: the head (so a lost race is cheap), the batch block,
-    /// then the gateway with the context that binds run, position and payee.
     function _advance(Cursor memory c, CircuitId circuit, BlockProof calldata block_) private {
-        Claim memory claim = circuits.claimOf(circuit, block_.evidence.proof);
-        if (claim.stateIn != c.head) revert WrongHead(c.head, claim.stateIn);
-        uint32 index = _requireDue(c, claim.batch, block_.merkleProof);
-        circuits.check(circuit, Statement.stepContext(address(this), c.runId, c.i, c.payee), block_.evidence);
-        _move(c, index, claim.stateOut);
+        BlockClaim[] memory said =
+            circuits.checkBlocks(circuit, c.head, _contexts(c, 1), block_.evidence);
+        _move(c, said[0], block_.merkleProof);
     }
 
-    /// @dev The batch block must be the one that the seed puts at this position.
-    function _requireDue(Cursor memory c, bytes32 batch, bytes32[] calldata merkleProof)
-        private
-        pure
-        returns (uint32 index)
-    {
-        index = _expectedBlock(c);
-        _requireInDataset(c.datasetRoot, c.blocksPerEpoch, index, batch, merkleProof);
+    /// @dev What binds the next `count` block proofs to run, position and payee. The gateway compares
+    /// them and the head before it verifies, so that a lost race is cheap.
+    function _contexts(Cursor memory c, uint256 count) private view returns (uint256[] memory contexts) {
+        contexts = new uint256[](count);
+        for (uint256 k; k < count; ++k) {
+            contexts[k] = Statement.stepContext(address(this), c.runId, c.i + k, c.payee);
+        }
     }
 
-    function _move(Cursor memory c, uint32 index, bytes32 stateOut) private {
-        c.head = stateOut;
-        c.transcript = Statement.transcript(c.transcript, c.i, index, stateOut);
-        emit BlockProven(c.runId, c.i, index, stateOut, c.transcript);
+    /// @dev Accept a verified block proof, whose batch block must be the one that the seed puts here.
+    function _move(Cursor memory c, BlockClaim memory said, bytes32[] calldata merkleProof) private {
+        uint32 index = _expectedBlock(c);
+        _requireInDataset(c.datasetRoot, c.blocksPerEpoch, index, said.batch, merkleProof);
+        c.head = said.stateOut;
+        c.transcript = Statement.transcript(c.transcript, c.i, index, said.stateOut);
+        emit BlockProven(c.runId, c.i, index, said.stateOut, c.transcript);
         ++c.i;
     }
 

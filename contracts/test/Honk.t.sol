@@ -198,7 +198,7 @@ contract HonkTest is HonkFixture {
         Evidence memory evidence = several(someContexts());
         (bytes32 stateIn, BlockClaim[] memory blocks) = circuits.claimsOf(aggregate, evidence.proof);
         assertEq(
-            keccak256(abi.encode(circuits.checkAggregate(aggregate, name("s0"), someContexts(), evidence))),
+            keccak256(abi.encode(circuits.checkBlocks(aggregate, name("s0"), someContexts(), evidence))),
             keccak256(abi.encode(blocks))
         );
         assertEq(stateIn, name("s0"));
@@ -209,34 +209,34 @@ contract HonkTest is HonkFixture {
         }
     }
 
-    function testFuzz_checkAggregate_binds_every_context(uint256 k, uint256 other) public {
+    function testFuzz_checkBlocks_binds_every_context(uint256 k, uint256 other) public {
         k = k % PER_AGGREGATE;
         uint256[] memory contexts = someContexts();
         vm.assume(other != contexts[k]);
         Evidence memory evidence = several(contexts);
-        circuits.checkAggregate(aggregate, name("s0"), contexts, evidence);
+        circuits.checkBlocks(aggregate, name("s0"), contexts, evidence);
         contexts[k] = other;
         vm.expectRevert(abi.encodeWithSelector(ICircuits.ContextMismatch.selector, other));
-        circuits.checkAggregate(aggregate, name("s0"), contexts, evidence);
+        circuits.checkBlocks(aggregate, name("s0"), contexts, evidence);
     }
 
-    function test_checkAggregate_rejects_another_state_in_before_it_verifies() public {
+    function test_checkBlocks_rejects_another_state_in_before_it_verifies() public {
         Evidence memory evidence = several(someContexts());
         spoil(evidence);
         vm.expectRevert(abi.encodeWithSelector(ICircuits.StateInMismatch.selector, name("other"), name("s0")));
-        circuits.checkAggregate(aggregate, name("other"), someContexts(), evidence);
+        circuits.checkBlocks(aggregate, name("other"), someContexts(), evidence);
     }
 
-    function test_checkAggregate_wants_a_context_for_each_block() public {
+    function test_checkBlocks_wants_a_context_for_each_block() public {
         uint256[] memory contexts = someContexts();
         Evidence memory evidence = several(contexts);
         for (uint256 n = PER_AGGREGATE - 1; n < PER_AGGREGATE + 2; n += 2) {
             vm.expectRevert(abi.encodeWithSelector(ICircuits.ContextCount.selector, PER_AGGREGATE, n));
-            circuits.checkAggregate(aggregate, name("s0"), new uint256[](n), evidence);
+            circuits.checkBlocks(aggregate, name("s0"), new uint256[](n), evidence);
         }
     }
 
-    function testFuzz_checkAggregate_rejects_words_outside_the_field(uint256 k) public {
+    function testFuzz_checkBlocks_rejects_words_outside_the_field(uint256 k) public {
         k = k % AGGREGATE_WORDS;
         uint256[] memory contexts = someContexts();
         Evidence memory evidence = several(contexts);
@@ -244,19 +244,19 @@ contract HonkTest is HonkFixture {
         if (k % 3 == 1) contexts[k / 3] = Fixed.R;
         bytes32 stateIn = k == 0 ? keccak256(abi.encode(Fixed.R)) : name("s0");
         vm.expectRevert(abi.encodeWithSelector(ICircuits.WordNotInField.selector, k));
-        circuits.checkAggregate(aggregate, stateIn, contexts, evidence);
+        circuits.checkBlocks(aggregate, stateIn, contexts, evidence);
     }
 
-    function test_checkAggregate_rejects_a_bad_proof_and_another_length() public {
+    function test_checkBlocks_rejects_a_bad_proof_and_another_length() public {
         uint256[] memory contexts = someContexts();
         Evidence memory evidence = several(contexts);
         spoil(evidence);
         vm.expectRevert(abi.encodeWithSelector(ICircuits.ProofRejected.selector, aggregate));
-        circuits.checkAggregate(aggregate, name("s0"), contexts, evidence);
+        circuits.checkBlocks(aggregate, name("s0"), contexts, evidence);
         uint256 length = 32 * AGGREGATE_WORDS + ARGUMENT;
         evidence.proof = bytes.concat(evidence.proof, bytes32(0));
         vm.expectRevert(abi.encodeWithSelector(ICircuits.ProofLength.selector, length, length + 32));
-        circuits.checkAggregate(aggregate, name("s0"), contexts, evidence);
+        circuits.checkBlocks(aggregate, name("s0"), contexts, evidence);
         vm.expectRevert(abi.encodeWithSelector(ICircuits.ProofLength.selector, length, length + 32));
         circuits.claimsOf(aggregate, evidence.proof);
     }
@@ -271,18 +271,34 @@ contract HonkTest is HonkFixture {
         vm.expectRevert(mismatch);
         circuits.claimOf(aggregate, evidence.proof);
         evidence = good();
-        mismatch = abi.encodeWithSelector(ICircuits.RoleMismatch.selector, honkStep, Role.Step);
-        vm.expectRevert(mismatch);
-        circuits.checkAggregate(honkStep, name("s0"), contexts, evidence);
-        vm.expectRevert(mismatch);
+        vm.expectRevert(abi.encodeWithSelector(ICircuits.ContextCount.selector, 1, PER_AGGREGATE));
+        circuits.checkBlocks(honkStep, name("s0"), contexts, evidence);
+        vm.expectRevert(abi.encodeWithSelector(ICircuits.RoleMismatch.selector, honkStep, Role.Step));
         circuits.claimsOf(honkStep, evidence.proof);
+    }
+
+    function test_checkBlocks_takes_a_step_proof_and_no_inference_or_range_proof() public {
+        uint256[] memory contexts = new uint256[](1);
+        contexts[0] = CONTEXT;
+        Evidence memory evidence = good();
+        BlockClaim[] memory blocks = circuits.checkBlocks(honkStep, name("in"), contexts, evidence);
+        Claim memory claim = circuits.check(honkStep, CONTEXT, evidence);
+        assertEq(blocks.length, 1);
+        assertEq(blocks[0].batch, claim.batch);
+        assertEq(blocks[0].stateOut, claim.stateOut);
+        evidence = honkInferenceEvidence(CONTEXT, "a", new uint256[](3));
+        vm.expectRevert(abi.encodeWithSelector(ICircuits.RoleMismatch.selector, honkInference, Role.Inference));
+        circuits.checkBlocks(honkInference, name("a"), contexts, evidence);
+        evidence = rangeEvidence("a", "b");
+        vm.expectRevert(abi.encodeWithSelector(ICircuits.RoleMismatch.selector, range, Role.Range));
+        circuits.checkBlocks(range, tensorHash("a"), contexts, evidence);
     }
 
     function test_retired_aggregates_are_refused() public {
         Evidence memory evidence = several(someContexts());
         circuits.retire(aggregate);
         vm.expectRevert(abi.encodeWithSelector(ICircuits.CircuitRetired.selector, aggregate));
-        circuits.checkAggregate(aggregate, name("s0"), someContexts(), evidence);
+        circuits.checkBlocks(aggregate, name("s0"), someContexts(), evidence);
         vm.expectRevert(abi.encodeWithSelector(ICircuits.CircuitRetired.selector, aggregate));
         circuits.claimsOf(aggregate, evidence.proof);
     }

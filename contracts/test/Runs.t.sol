@@ -24,7 +24,7 @@ contract RunsTest is Fixture {
     }
 
     function wrongHead(bytes32 expected, bytes32 got) private pure returns (bytes memory) {
-        return abi.encodeWithSelector(ITrainingLedger.WrongHead.selector, tensorHash(expected), tensorHash(got));
+        return abi.encodeWithSelector(ICircuits.StateInMismatch.selector, tensorHash(expected), tensorHash(got));
     }
 
     function contextMismatch(RunId of_, uint32 i) private view returns (bytes memory) {

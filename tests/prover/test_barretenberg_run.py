@@ -179,7 +179,7 @@ def test_the_ledger_takes_the_honest_run_and_no_other(honest: Honest) -> None:
         with pytest.raises(ContractRejected) as caught:
             submitted(honest, {0: replace(first, proof=lie.proof)})
         names.append(caught.value.error_name)
-    assert names == ["ContextMismatch", "ContextMismatch", "BlockNotInDataset", "WrongHead"]
+    assert names == ["ContextMismatch", "ContextMismatch", "BlockNotInDataset", "StateInMismatch"]
     other = block_proof(honest, 1)
     mixed = first.proof[: STEP.front] + other.proof[STEP.front :]
     with pytest.raises(ContractRejected) as caught:

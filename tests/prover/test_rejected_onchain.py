@@ -82,8 +82,8 @@ def test_a_flipped_byte(proven: Any, opened: TrainingClient) -> None:
     ("slot", "name"),
     [
         (0, "ContextMismatch"),
-        (1, "WrongHead"),
-        (2, "BlockNotInDataset"),
+        (1, "StateInMismatch"),
+        (2, "ProofRejected"),
         (3, "ProofRejected"),
         (4, "ProofRejected"),
     ],
@@ -125,7 +125,7 @@ def test_swapped_skipped_and_repeated_blocks(proven: Any, opened: TrainingClient
     first, second = proven.proof("step", 0), proven.proof("step", 1)
     with pytest.raises(ContractRejected) as error:  # skipped, and the first half of swapped
         submit(opened, proven.plan, [block(proven, second, 0)])
-    values = refused(error, "WrongHead")
+    values = refused(error, "StateInMismatch")
     assert values["expected"] == tensor_hash(proven.manifest.genesis)
     for blocks in (
         [block(proven, first, 0), block(proven, first, 1)],
@@ -133,7 +133,7 @@ def test_swapped_skipped_and_repeated_blocks(proven: Any, opened: TrainingClient
     ):
         with pytest.raises(ContractRejected) as error:
             submit(opened, proven.plan, blocks)
-        refused(error, "WrongHead")
+        refused(error, "StateInMismatch")
 
 
 def test_more_blocks_than_the_run_has(proven: Any, opened: TrainingClient) -> None:

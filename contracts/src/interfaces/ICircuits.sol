@@ -90,8 +90,8 @@ struct Claim {
     bytes32 stateOut;
 }
 
-/// @notice What an aggregate says of one block proof; states and batch named as in {Claim}. Its state in
-/// is the state out of the block proof before it.
+/// @notice What a block proof, or an aggregate of one of its block proofs, says beside its state in, which
+/// is the state out of the block proof before it. States and batch are named as in {Claim}.
 struct BlockClaim {
     bytes32 batch;
     bytes32 stateOut;
@@ -155,13 +155,14 @@ interface ICircuits {
     /// proof for the price of a few hashes instead of a verification. Never trust it alone.
     function claimOf(CircuitId id, bytes calldata proof) external view returns (Claim memory claim);
 
-    /// @notice Check an aggregate; revert unless it is valid.
+    /// @notice Check a block proof, or an aggregate of several; revert unless it is valid.
     /// @dev The state in is compared here and first, so that a lost race costs no verification and no
     /// second call.
+    /// @param id A step circuit or an aggregate.
     /// @param stateIn The state that the first block proof must start from.
-    /// @param contexts The value that each block proof it covers must hold, in order.
+    /// @param contexts The value that each block proof must hold, in order; one for a step circuit.
     /// @return blocks What is said of each block proof, in order. The caller compares it with what it expects.
-    function checkAggregate(
+    function checkBlocks(
         CircuitId id,
         bytes32 stateIn,
         uint256[] calldata contexts,

@@ -125,7 +125,6 @@ interface ITrainingLedger {
     error BlockProofCount(uint256 got, uint256 max);
     error TooManyProofs(uint256 wanted, uint32 total);
     error NoAggregateCircuit(TaskId taskId);
-    error WrongHead(bytes32 expected, bytes32 got);
 
     /// @notice Publish a task; the caller is its sponsor.
     /// @dev The circuits must be live, have the roles their fields name, and agree on prover, fraction bits,

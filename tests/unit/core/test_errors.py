@@ -77,7 +77,7 @@ def test_bytes_are_shown_as_hex_and_long_values_are_cut() -> None:
 
 def test_errors_survive_pickling() -> None:
     error = ContractRejected(
-        "m", error_name="WrongHead", values={"got": b"\x01"}, hint="h", path="p"
+        "m", error_name="StateInMismatch", values={"got": b"\x01"}, hint="h", path="p"
     )
     copy = pickle.loads(pickle.dumps(error))
     assert isinstance(copy, ContractRejected)

@@ -24,12 +24,12 @@ def selector(signature: str) -> bytes:
 
 
 def test_custom_error_carries_its_values() -> None:
-    data = selector("WrongHead(bytes32,bytes32)") + b"\x01" * 32 + b"\x02" * 32
+    data = selector("StateInMismatch(bytes32,bytes32)") + b"\x01" * 32 + b"\x02" * 32
     error = revert_error(Reverted(data), "submit")
     assert isinstance(error, ContractRejected)
-    assert error.error_name == "WrongHead"
+    assert error.error_name == "StateInMismatch"
     assert (error.expected, error.got) == (b"\x01" * 32, b"\x02" * 32)
-    assert error.message.startswith("submit: WrongHead(expected=0x0101")
+    assert error.message.startswith("submit: StateInMismatch(expected=0x0101")
 
 
 def test_state_errors_are_refusals_not_rejections() -> None:
@@ -61,7 +61,7 @@ def test_revert_without_data_says_so(data: bytes) -> None:
 
 def test_unknown_and_cut_errors_show_their_selector() -> None:
     assert decode_revert(b"\xde\xad\xbe\xef" + bytes(32)) == ("0xdeadbeef", {})
-    cut = selector("WrongHead(bytes32,bytes32)")
+    cut = selector("StateInMismatch(bytes32,bytes32)")
     assert decode_revert(cut + bytes(31)) == (f"0x{cut.hex()}", {})
 
 
@@ -86,7 +86,7 @@ def test_every_error_of_the_contracts_is_sorted_on_purpose() -> None:
         "InputCount", "OutputCount", "InputDiffers", "OutputDiffers", "StateDiffers",
         "CircuitNotLive", "WrongRole", "CircuitsIncompatible", "ParentNotFinalised",
         "WrongGenesis", "BlockNotInDataset", "WrongHeader", "HeaderMalformed", "PositionOutOfRange",
-        "AdmissionIncomplete", "RunIncomplete", "RunNotFinalised", "TooManyProofs", "WrongHead",
+        "AdmissionIncomplete", "RunIncomplete", "RunNotFinalised", "TooManyProofs",
         "NotThePinnedModel",
     }  # fmt: skip
     names = {str(entry["name"]) for entry in known_errors().values()}

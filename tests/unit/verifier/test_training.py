@@ -99,21 +99,21 @@ def test_swapped_block_proofs_are_rejected(opened: TrainingClient, synthetic: Mo
     world = synthetic.World()
     first, second = world.proofs["step", 0], world.proofs["step", 1]
     world.proofs["step", 0], world.proofs["step", 1] = second, first
-    with pytest.raises(ContractRejected, match="WrongHead"):
+    with pytest.raises(ContractRejected, match="StateInMismatch"):
         submit(opened, world)
 
 
 def test_skipped_block_proof_is_rejected(opened: TrainingClient, synthetic: ModuleType) -> None:
     world = synthetic.World()
     world.proofs["step", 0] = world.proofs["step", 1]
-    with pytest.raises(ContractRejected, match="WrongHead"):
+    with pytest.raises(ContractRejected, match="StateInMismatch"):
         submit(opened, world)
 
 
 def test_repeated_block_proof_is_rejected(opened: TrainingClient, synthetic: ModuleType) -> None:
     world = synthetic.World()
     world.proofs["step", 1] = world.proofs["step", 0]
-    with pytest.raises(ContractRejected, match="WrongHead"):
+    with pytest.raises(ContractRejected, match="StateInMismatch"):
         submit(opened, world)
 
 
