@@ -14,6 +14,7 @@ import {
 } from "./interfaces/ICircuits.sol";
 import {IEzklDedicatedVerifier, IEzklReusableVerifier} from "./interfaces/IEzklVerifiers.sol";
 import {IHonkVerifier} from "./interfaces/IHonkVerifier.sol";
+import {CodeStore} from "./libraries/CodeStore.sol";
 import {Commitment} from "./libraries/Commitment.sol";
 import {Fixed} from "./libraries/Fixed.sol";
 import {HashWords, InferenceWord, StepWord} from "./libraries/HashWords.sol";
@@ -23,9 +24,18 @@ import {UltraHonk} from "./libraries/UltraHonk.sol";
 /// @title Circuits
 /// @notice See {ICircuits}.
 contract Circuits is ICircuits {
-    mapping(CircuitId => CircuitSpec) private _specs;
-    /// @dev How many registrations of a circuit are not withdrawn.
-    mapping(CircuitId => uint256) private _live;
+    /// @dev A spec is kept as code: a check reads nearly all of it, for little more than one word of storage.
+    struct Entry {
+        address spec;
+        /// How many registrations are not withdrawn.
+        uint96 live;
+    }
+
+    /// @dev Words of an encoded CircuitSpec: the last four are `opening`.
+    uint256 private constant SPEC_WORDS = 19;
+    uint256 private constant OPENING_WORDS = 4;
+
+    mapping(CircuitId => Entry) private _entries;
     mapping(CircuitId => mapping(address => CircuitStatus)) private _registrations;
 
     /// @inheritdoc ICircuits
@@ -35,14 +45,13 @@ contract Circuits is ICircuits {
         if (mine == CircuitStatus.Live) return id;
         if (mine == CircuitStatus.Retired) revert AlreadyRetired(id, msg.sender);
 
-        CircuitStatus status = statusOf(id);
         _registrations[id][msg.sender] = CircuitStatus.Live;
-        ++_live[id];
-        if (status == CircuitStatus.Live) {
+        Entry storage entry = _entries[id];
+        if (entry.live++ > 0) {
             emit CircuitEndorsed(id, msg.sender);
         } else {
             _validate(circuit);
-            _specs[id] = circuit;
+            if (entry.spec == address(0)) entry.spec = CodeStore.write(abi.encode(circuit));
             emit CircuitRegistered(id, msg.sender, circuit);
         }
     }
@@ -53,7 +62,7 @@ contract Circuits is ICircuits {
         if (mine == CircuitStatus.Unknown) revert NotRegistrant(id, msg.sender);
         if (mine == CircuitStatus.Retired) revert AlreadyRetired(id, msg.sender);
         _registrations[id][msg.sender] = CircuitStatus.Retired;
-        --_live[id];
+        --_entries[id].live;
         emit RegistrationWithdrawn(id, msg.sender, statusOf(id));
     }
 
@@ -64,7 +73,7 @@ contract Circuits is ICircuits {
         view
         returns (Claim memory claim)
     {
-        CircuitSpec storage circuit = _requireLive(id);
+        CircuitSpec memory circuit = _requireLive(id);
         _checkShape(circuit, evidence);
         claim = _claim(circuit, id, evidence.proof);
         if (!_holds(circuit, context, evidence.proof)) revert ContextMismatch(context);
@@ -79,7 +88,7 @@ contract Circuits is ICircuits {
         uint256[] calldata contexts,
         Evidence calldata evidence
     ) external view returns (BlockClaim[] memory blocks) {
-        CircuitSpec storage circuit = _requireLive(id);
+        CircuitSpec memory circuit = _requireLive(id);
         _checkShape(circuit, evidence);
         bool single = circuit.role == Role.Step;
         uint256 count = single ? 1 : _requireAggregate(circuit, id);
@@ -99,7 +108,7 @@ contract Circuits is ICircuits {
 
     /// @inheritdoc ICircuits
     function claimOf(CircuitId id, bytes calldata proof) external view returns (Claim memory claim) {
-        CircuitSpec storage circuit = _requireLive(id);
+        CircuitSpec memory circuit = _requireLive(id);
         _checkLength(circuit, proof);
         claim = _claim(circuit, id, proof);
     }
@@ -110,15 +119,16 @@ contract Circuits is ICircuits {
         view
         returns (bytes32 stateIn, BlockClaim[] memory blocks)
     {
-        CircuitSpec storage circuit = _requireLive(id);
+        CircuitSpec memory circuit = _requireLive(id);
         _checkLength(circuit, proof);
         return HashWords.claims(proof, _requireAggregate(circuit, id));
     }
 
     /// @inheritdoc ICircuits
     function spec(CircuitId id) external view returns (CircuitSpec memory) {
-        if (statusOf(id) == CircuitStatus.Unknown) revert CircuitUnknown(id);
-        return _specs[id];
+        address pointer = _entries[id].spec;
+        if (pointer == address(0)) revert CircuitUnknown(id);
+        return _read(pointer);
     }
 
     /// @inheritdoc ICircuits
@@ -133,15 +143,31 @@ contract Circuits is ICircuits {
 
     /// @inheritdoc ICircuits
     function statusOf(CircuitId id) public view returns (CircuitStatus) {
-        if (_specs[id].verifier == address(0)) return CircuitStatus.Unknown;
-        return _live[id] == 0 ? CircuitStatus.Retired : CircuitStatus.Live;
+        Entry storage entry = _entries[id];
+        if (entry.spec == address(0)) return CircuitStatus.Unknown;
+        return entry.live == 0 ? CircuitStatus.Retired : CircuitStatus.Live;
     }
 
-    function _requireLive(CircuitId id) private view returns (CircuitSpec storage circuit) {
-        CircuitStatus status = statusOf(id);
-        if (status == CircuitStatus.Unknown) revert CircuitUnknown(id);
-        if (status == CircuitStatus.Retired) revert CircuitRetired(id);
-        circuit = _specs[id];
+    function _requireLive(CircuitId id) private view returns (CircuitSpec memory) {
+        Entry memory entry = _entries[id];
+        if (entry.spec == address(0)) revert CircuitUnknown(id);
+        if (entry.live == 0) revert CircuitRetired(id);
+        return _read(entry.spec);
+    }
+
+    /// @dev In memory a struct holds where its array is, and not the array.
+    function _read(address pointer) private view returns (CircuitSpec memory circuit) {
+        uint256 fields = SPEC_WORDS - OPENING_WORDS;
+        uint256 to;
+        uint256[OPENING_WORDS] memory opening = circuit.opening;
+        assembly ("memory-safe") {
+            to := circuit
+        }
+        CodeStore.read(pointer, to, 0, fields);
+        assembly ("memory-safe") {
+            to := opening
+        }
+        CodeStore.read(pointer, to, fields, OPENING_WORDS);
     }
 
     /// @dev What can be refused at registration is not left to fail in use. That the spec describes
@@ -189,7 +215,7 @@ contract Circuits is ICircuits {
         if (!valid) revert OpeningInvalid(opening);
     }
 
-    function _checkShape(CircuitSpec storage circuit, Evidence calldata evidence) private view {
+    function _checkShape(CircuitSpec memory circuit, Evidence calldata evidence) private pure {
         _checkLength(circuit, evidence.proof);
         uint256 count = circuit.publicValues;
         if (evidence.publicValues.length != count) {
@@ -203,7 +229,7 @@ contract Circuits is ICircuits {
 
     /// @dev The call data is encoded here, never forwarded: whatever encoding the caller used, the
     /// verifier sees the canonical one. It is a STATICCALL and at most 64 bytes of its answer are read.
-    function _checkVerifier(CircuitSpec storage circuit, CircuitId id, Evidence calldata evidence)
+    function _checkVerifier(CircuitSpec memory circuit, CircuitId id, Evidence calldata evidence)
         private
         view
     {
@@ -255,9 +281,9 @@ contract Circuits is ICircuits {
     }
 
     /// @dev The verifier's public inputs are the words at the front of the proof and the public values.
-    function _honkCall(CircuitSpec storage circuit, Evidence calldata evidence)
+    function _honkCall(CircuitSpec memory circuit, Evidence calldata evidence)
         private
-        view
+        pure
         returns (bytes memory)
     {
         uint256 words = HashWords.count(circuit.role, circuit.blocks);
@@ -266,7 +292,7 @@ contract Circuits is ICircuits {
     }
 
     /// @dev Whether a step, range or inference proof holds the context.
-    function _holds(CircuitSpec storage circuit, uint256 context, bytes calldata proof)
+    function _holds(CircuitSpec memory circuit, uint256 context, bytes calldata proof)
         private
         view
         returns (bool)
@@ -280,9 +306,9 @@ contract Circuits is ICircuits {
         return Commitment.holds(proof, context, circuit.opening);
     }
 
-    function _claim(CircuitSpec storage circuit, CircuitId id, bytes calldata proof)
+    function _claim(CircuitSpec memory circuit, CircuitId id, bytes calldata proof)
         private
-        view
+        pure
         returns (Claim memory)
     {
         Role role = circuit.role;
@@ -292,9 +318,9 @@ contract Circuits is ICircuits {
     }
 
     /// @dev The claim of a step proof in the form of an aggregate's.
-    function _blockClaim(CircuitSpec storage circuit, CircuitId id, bytes calldata proof)
+    function _blockClaim(CircuitSpec memory circuit, CircuitId id, bytes calldata proof)
         private
-        view
+        pure
         returns (bytes32 stateIn, BlockClaim[] memory blocks)
     {
         Claim memory claim = _claim(circuit, id, proof);
@@ -303,13 +329,13 @@ contract Circuits is ICircuits {
         stateIn = claim.stateIn;
     }
 
-    function _checkLength(CircuitSpec storage circuit, bytes calldata proof) private view {
+    function _checkLength(CircuitSpec memory circuit, bytes calldata proof) private pure {
         uint256 length = circuit.proofLength;
         if (proof.length != length) revert ProofLength(length, proof.length);
     }
 
     /// @return How many block proofs it covers.
-    function _requireAggregate(CircuitSpec storage circuit, CircuitId id) private view returns (uint256) {
+    function _requireAggregate(CircuitSpec memory circuit, CircuitId id) private pure returns (uint256) {
         if (circuit.role != Role.Aggregate) revert RoleMismatch(id, circuit.role);
         return circuit.blocks;
     }

@@ -157,9 +157,13 @@ contract ModelRegistry is IModelRegistry, IERC165 {
         p.seed = task.seed;
         p.transcript = run.transcript;
         p.parent = task.spec.parent;
+        p.parentEpoch = task.spec.parentEpoch;
         p.totalProofs = task.spec.totalProofs;
-        p.stepsPerProof = _CIRCUITS.spec(task.spec.stepCircuit).stepsPerProof;
+        CircuitSpec memory step = _CIRCUITS.spec(task.spec.stepCircuit);
+        p.stepsPerProof = step.stepsPerProof;
+        p.steps = uint64(p.totalProofs) * step.stepsPerProof;
         p.rearms = task.rearms;
+        p.production = step.production;
     }
 
     /// @inheritdoc IERC7992Registry

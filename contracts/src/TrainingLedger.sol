@@ -1,17 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 pragma solidity 0.8.37;
 
-import {
-    BlockClaim,
-    CircuitId,
-    CircuitSpec,
-    CircuitStatus,
-    Claim,
-    Evidence,
-    ICircuits,
-    Prover,
-    Role
-} from "./interfaces/ICircuits.sol";
+import {BlockClaim, CircuitId, Claim, Evidence, ICircuits} from "./interfaces/ICircuits.sol";
 import {
     BlockProof,
     ITrainingLedger,
@@ -22,40 +12,91 @@ import {
     TaskId,
     TaskSpec
 } from "./interfaces/ITrainingLedger.sol";
-import {Statement} from "./libraries/Statement.sol";
+import {Escrow} from "./Escrow.sol";
+import {CodeStore} from "./libraries/CodeStore.sol";
 import {Header} from "./libraries/Header.sol";
 import {PositionalMerkle} from "./libraries/PositionalMerkle.sol";
 import {Shuffle} from "./libraries/Shuffle.sol";
+import {Statement} from "./libraries/Statement.sol";
+import {TaskRules} from "./libraries/TaskRules.sol";
 
 /// @title TrainingLedger
 /// @notice See {ITrainingLedger}.
-contract TrainingLedger is ITrainingLedger {
+contract TrainingLedger is Escrow {
+    /// @dev What of a task can change. Its spec and its sponsor are kept as code.
+    struct TaskEntry {
+        address words;
+        uint48 seedBlock;
+        uint32 admitted;
+        uint16 rearms;
+        bytes32 seed;
+        uint128 escrow;
+        uint32 waiting;
+    }
+
+    /// @dev What of a run can change. The rest, {Terms}, is kept as code.
+    struct RunEntry {
+        address words;
+        uint32 proofs;
+        RunStatus status;
+        bytes32 head;
+        bytes32 transcript;
+    }
+
+    /// @dev What of a run is fixed when it opens, and all that a block proof is measured against.
+    struct Terms {
+        TaskId taskId;
+        address payee;
+        CircuitId stepCircuit;
+        CircuitId aggregateCircuit;
+        bytes32 datasetRoot;
+        bytes32 seed;
+        uint32 blocksPerEpoch;
+        uint32 totalProofs;
+        /// Whether the task was created with a reward.
+        bool rewarded;
+    }
+
+    /// @dev A run being advanced: read from storage once, written back once.
+    struct Cursor {
+        RunId runId;
+        bytes32 head;
+        bytes32 transcript;
+        uint256 i;
+    }
+
     /// @dev EIP-7825 caps a transaction at 16,777,216 gas; a proof costs up to 0.8 million.
     uint256 private constant MAX_BLOCK_PROOFS = 8;
     /// @dev How far back BLOCKHASH reaches.
     uint256 private constant BLOCKHASH_WINDOW = 256;
+    uint256 private constant SPEC_WORDS = 16;
+    uint256 private constant TERMS_WORDS = 9;
 
     /// @inheritdoc ITrainingLedger
     ICircuits public immutable circuits;
 
-    mapping(TaskId => Task) private _tasks;
-    mapping(RunId => Run) private _runs;
+    mapping(TaskId => TaskEntry) private _tasks;
+    mapping(RunId => RunEntry) private _runs;
     /// @dev One bit per admitted batch block.
     mapping(TaskId => mapping(uint256 word => uint256 bits)) private _admitted;
+    mapping(RunId => mapping(uint256 epoch => bytes32)) private _checkpoints;
 
     constructor(ICircuits circuits_) {
         circuits = circuits_;
     }
 
     /// @inheritdoc ITrainingLedger
-    function createTask(TaskSpec calldata spec) external returns (TaskId taskId) {
-        _validate(spec);
+    function createTask(TaskSpec calldata spec) external payable returns (TaskId taskId) {
+        TaskRules.requireSound(spec);
+        _requireParent(spec);
+        TaskRules.requireCircuits(circuits, spec);
+        if (msg.value != spec.reward) revert WrongValue(spec.reward, msg.value);
         taskId = taskIdOf(msg.sender, spec);
-        Task storage t = _tasks[taskId];
-        if (t.sponsor != address(0)) revert TaskExists(taskId);
+        TaskEntry storage t = _tasks[taskId];
+        if (t.words != address(0)) revert TaskExists(taskId);
 
-        t.spec = spec;
-        t.sponsor = msg.sender;
+        t.words = CodeStore.write(abi.encode(spec, msg.sender));
+        if (spec.reward != 0) t.escrow = spec.reward;
         uint256 seedBlock;
         if (spec.seedDelay > 0) {
             seedBlock = block.number + spec.seedDelay;
@@ -70,15 +111,16 @@ contract TrainingLedger is ITrainingLedger {
     function admit(TaskId taskId, uint32 index, bytes32[] calldata merkleProof, Evidence calldata evidence)
         external
     {
-        Task storage t = _task(taskId);
-        if (_isNone(t.spec.rangeCircuit)) revert NothingToAdmit(taskId);
-        if (index >= t.spec.blocksPerEpoch) revert IndexOutOfRange(index, t.spec.blocksPerEpoch);
+        TaskEntry storage t = _task(taskId);
+        (TaskSpec memory spec,) = _words(t);
+        CircuitId circuit = spec.rangeCircuit;
+        if (TaskRules.isNone(circuit)) revert NothingToAdmit(taskId);
+        if (index >= spec.blocksPerEpoch) revert IndexOutOfRange(index, spec.blocksPerEpoch);
         if (isAdmitted(taskId, index)) revert AlreadyAdmitted(index);
 
-        CircuitId circuit = t.spec.rangeCircuit;
         Claim memory claim = circuits.claimOf(circuit, evidence.proof);
-        if (claim.stateIn != t.spec.genesis) revert WrongGenesis(t.spec.genesis, claim.stateIn);
-        _requireInDataset(t.spec.datasetRoot, t.spec.blocksPerEpoch, index, claim.batch, merkleProof);
+        if (claim.stateIn != spec.genesis) revert WrongGenesis(spec.genesis, claim.stateIn);
+        _requireInDataset(spec.datasetRoot, spec.blocksPerEpoch, index, claim.batch, merkleProof);
         circuits.check(circuit, 0, evidence);
 
         _admitted[taskId][index >> 8] |= uint256(1) << (index & 0xff);
@@ -88,7 +130,7 @@ contract TrainingLedger is ITrainingLedger {
 
     /// @inheritdoc ITrainingLedger
     function seal(TaskId taskId, bytes calldata headerRlp) external {
-        Task storage t = _task(taskId);
+        TaskEntry storage t = _task(taskId);
         if (t.seed != 0) revert AlreadySealed(taskId);
         uint256 seedBlock = t.seedBlock;
         if (block.number <= seedBlock) revert SeedBlockPending(seedBlock);
@@ -102,11 +144,12 @@ contract TrainingLedger is ITrainingLedger {
 
     /// @inheritdoc ITrainingLedger
     function rearm(TaskId taskId) external {
-        Task storage t = _task(taskId);
+        TaskEntry storage t = _task(taskId);
         if (t.seed != 0) revert AlreadySealed(taskId);
         uint256 seedBlock = t.seedBlock;
         if (block.number <= seedBlock + BLOCKHASH_WINDOW) revert SeedBlockAvailable(seedBlock);
-        seedBlock = block.number + t.spec.seedDelay;
+        (TaskSpec memory spec,) = _words(t);
+        seedBlock = block.number + spec.seedDelay;
         // forge-lint: disable-next-line(unsafe-typecast)
         t.seedBlock = uint48(seedBlock);
         uint16 rearms = ++t.rearms;
@@ -115,23 +158,38 @@ contract TrainingLedger is ITrainingLedger {
 
     /// @inheritdoc ITrainingLedger
     function openRun(TaskId taskId, address payee, uint256 nonce) external returns (RunId runId) {
-        Task storage t = _task(taskId);
+        TaskEntry storage t = _task(taskId);
+        (TaskSpec memory spec, address sponsor) = _words(t);
         if (payee == address(0)) revert PayeeIsZero();
-        if (msg.sender != payee && msg.sender != t.sponsor) revert NotAllowed(msg.sender);
+        if (msg.sender != payee && msg.sender != sponsor) revert NotAllowed(msg.sender);
         if (t.seed == 0) revert NotSealed(taskId);
-        if (!_isNone(t.spec.rangeCircuit) && t.admitted != t.spec.blocksPerEpoch) {
-            revert AdmissionIncomplete(t.admitted, t.spec.blocksPerEpoch);
+        if (!TaskRules.isNone(spec.rangeCircuit) && t.admitted != spec.blocksPerEpoch) {
+            revert AdmissionIncomplete(t.admitted, spec.blocksPerEpoch);
         }
-        uint64 deadline = t.spec.deadline;
-        if (deadline != 0 && block.timestamp > deadline) revert DeadlinePassed(deadline, block.timestamp);
+        if (spec.deadline != 0 && block.timestamp > spec.deadline) {
+            revert DeadlinePassed(spec.deadline, block.timestamp);
+        }
 
         runId = runIdOf(taskId, payee, nonce);
-        Run storage r = _runs[runId];
+        RunEntry storage r = _runs[runId];
         if (r.status != RunStatus.None) revert RunExists(runId);
-        r.taskId = taskId;
-        r.head = t.spec.genesis;
+        r.words = CodeStore.write(
+            abi.encode(
+                Terms({
+                    taskId: taskId,
+                    payee: payee,
+                    stepCircuit: spec.stepCircuit,
+                    aggregateCircuit: spec.aggregateCircuit,
+                    datasetRoot: spec.datasetRoot,
+                    seed: t.seed,
+                    blocksPerEpoch: spec.blocksPerEpoch,
+                    totalProofs: spec.totalProofs,
+                    rewarded: spec.reward != 0
+                })
+            )
+        );
+        r.head = spec.genesis;
         r.transcript = RunId.unwrap(runId);
-        r.payee = payee;
         r.status = RunStatus.Open;
         emit RunOpened(runId, taskId, payee, nonce);
     }
@@ -140,86 +198,119 @@ contract TrainingLedger is ITrainingLedger {
     /// @dev The gateway is called by STATICCALL (`view`), so nothing can re-enter between reading the
     /// head and writing it.
     function submit(RunId runId, BlockProof[] calldata blocks) external {
-        Run storage r = _openRun(runId);
+        (RunEntry storage r, Terms memory terms) = _openRun(runId);
         if (blocks.length == 0 || blocks.length > MAX_BLOCK_PROOFS) {
             revert BlockProofCount(blocks.length, MAX_BLOCK_PROOFS);
         }
-        Cursor memory c = _cursor(runId, r);
-        uint256 end = c.i + blocks.length;
-        if (end > c.total) revert TooManyProofs(end, c.total);
-        CircuitId circuit = _tasks[r.taskId].spec.stepCircuit;
+        Cursor memory c = _cursor(runId, r, terms, blocks.length);
         for (uint256 k; k < blocks.length; ++k) {
             uint256 free = _freeMemory();
-            _advance(c, circuit, blocks[k]);
+            BlockClaim[] memory said =
+                circuits.checkBlocks(terms.stepCircuit, c.head, _contexts(c, terms, 1), blocks[k].evidence);
+            _move(c, terms, said[0], blocks[k].merkleProof);
             _releaseMemory(free);
         }
-        _store(r, c);
+        _store(r, c, terms);
     }
 
     /// @inheritdoc ITrainingLedger
     function submitAggregate(RunId runId, bytes32[][] calldata merkleProofs, Evidence calldata evidence)
         external
     {
-        Run storage r = _openRun(runId);
-        CircuitId aggregate = _tasks[r.taskId].spec.aggregateCircuit;
-        if (_isNone(aggregate)) revert NoAggregateCircuit(r.taskId);
-        Cursor memory c = _cursor(runId, r);
+        (RunEntry storage r, Terms memory terms) = _openRun(runId);
+        if (TaskRules.isNone(terms.aggregateCircuit)) revert NoAggregateCircuit(terms.taskId);
         uint256 count = merkleProofs.length;
-        if (c.i + count > c.total) revert TooManyProofs(c.i + count, c.total);
-        BlockClaim[] memory blocks = circuits.checkBlocks(aggregate, c.head, _contexts(c, count), evidence);
+        Cursor memory c = _cursor(runId, r, terms, count);
+        BlockClaim[] memory said =
+            circuits.checkBlocks(terms.aggregateCircuit, c.head, _contexts(c, terms, count), evidence);
         for (uint256 k; k < count; ++k) {
-            _move(c, blocks[k], merkleProofs[k]);
+            _move(c, terms, said[k], merkleProofs[k]);
         }
-        _store(r, c);
+        _store(r, c, terms);
     }
 
     /// @inheritdoc ITrainingLedger
     function finalise(RunId runId) external {
-        Run storage r = _openRun(runId);
-        uint32 total = _tasks[r.taskId].spec.totalProofs;
-        if (r.proofs != total) revert RunIncomplete(r.proofs, total);
+        (RunEntry storage r, Terms memory terms) = _openRun(runId);
+        if (r.proofs != terms.totalProofs) revert RunIncomplete(r.proofs, terms.totalProofs);
         r.status = RunStatus.Finalised;
         emit RunFinalised(runId, r.head, r.transcript);
+        if (!terms.rewarded) return;
+        TaskEntry storage t = _tasks[terms.taskId];
+        --t.waiting;
+        uint256 amount = t.escrow;
+        if (amount == 0) return; // an earlier run earned it
+        t.escrow = 0;
+        _credit(terms.payee, amount);
+        emit RewardEarned(terms.taskId, runId, terms.payee, amount);
     }
 
     /// @inheritdoc ITrainingLedger
     function abort(RunId runId) external {
-        Run storage r = _openRun(runId);
-        if (msg.sender != r.payee) {
-            Task storage t = _tasks[r.taskId];
-            if (msg.sender != t.sponsor) revert NotAllowed(msg.sender);
-            uint64 deadline = t.spec.deadline;
-            if (deadline == 0 || block.timestamp <= deadline) {
-                revert DeadlineNotReached(deadline, block.timestamp);
+        (RunEntry storage r, Terms memory terms) = _openRun(runId);
+        bool complete = r.proofs == terms.totalProofs;
+        if (msg.sender != terms.payee) {
+            (TaskSpec memory spec, address sponsor) = _words(_tasks[terms.taskId]);
+            if (msg.sender != sponsor) revert NotAllowed(msg.sender);
+            if (spec.deadline == 0 || block.timestamp <= spec.deadline) {
+                revert DeadlineNotReached(spec.deadline, block.timestamp);
             }
             // Every step is proven: nobody may take that from the payee before `finalise` is mined.
-            if (r.proofs == t.spec.totalProofs) revert RunComplete(runId);
+            if (complete) revert RunComplete(runId);
         }
         r.status = RunStatus.Aborted;
+        if (complete && terms.rewarded) --_tasks[terms.taskId].waiting;
         emit RunAborted(runId, r.proofs);
     }
 
     /// @inheritdoc ITrainingLedger
-    function task(TaskId taskId) external view returns (Task memory) {
-        return _task(taskId);
+    function reclaim(TaskId taskId) external {
+        TaskEntry storage t = _task(taskId);
+        uint256 amount = t.escrow;
+        if (amount == 0) revert NothingEscrowed(taskId);
+        (TaskSpec memory spec, address sponsor) = _words(t);
+        if (block.timestamp <= spec.deadline) revert DeadlineNotReached(spec.deadline, block.timestamp);
+        if (t.waiting != 0) revert RunWaiting(taskId, t.waiting);
+        t.escrow = 0;
+        _credit(sponsor, amount);
+        emit RewardReclaimed(taskId, sponsor, amount);
+    }
+
+    /// @inheritdoc ITrainingLedger
+    function task(TaskId taskId) external view returns (Task memory answer) {
+        TaskEntry storage t = _task(taskId);
+        (answer.spec, answer.sponsor) = _words(t);
+        answer.seed = t.seed;
+        answer.seedBlock = t.seedBlock;
+        answer.admitted = t.admitted;
+        answer.rearms = t.rearms;
+        answer.escrow = t.escrow;
+        answer.waiting = t.waiting;
     }
 
     /// @inheritdoc ITrainingLedger
     function run(RunId runId) external view returns (Run memory) {
-        return _run(runId);
+        (RunEntry storage r, Terms memory terms) = _run(runId);
+        return Run({
+            taskId: terms.taskId,
+            head: r.head,
+            transcript: r.transcript,
+            payee: terms.payee,
+            proofs: r.proofs,
+            status: r.status
+        });
     }
 
     /// @inheritdoc ITrainingLedger
     function expectedBlock(RunId runId) external view returns (uint32 index) {
-        Run storage r = _openRun(runId);
-        Cursor memory c = _cursor(runId, r);
-        if (c.i >= c.total) revert TooManyProofs(uint256(c.i) + 1, c.total);
-        return _expectedBlock(c);
+        (RunEntry storage r, Terms memory terms) = _openRun(runId);
+        return _expectedBlock(_cursor(runId, r, terms, 1), terms);
     }
 
     /// @inheritdoc ITrainingLedger
     function contextOf(RunId runId, uint32 i) external view returns (uint256) {
-        return Statement.stepContext(address(this), runId, i, _run(runId).payee);
+        (, Terms memory terms) = _run(runId);
+        return Statement.stepContext(address(this), runId, i, terms.payee);
     }
 
     /// @inheritdoc ITrainingLedger
@@ -229,10 +320,21 @@ contract TrainingLedger is ITrainingLedger {
     }
 
     /// @inheritdoc ITrainingLedger
-    function finalState(RunId runId) external view returns (bytes32) {
-        Run storage r = _run(runId);
+    function escrowOf(TaskId taskId) external view returns (uint256) {
+        return _task(taskId).escrow;
+    }
+
+    /// @inheritdoc ITrainingLedger
+    function finalState(RunId runId) public view returns (bytes32) {
+        (RunEntry storage r,) = _run(runId);
         if (r.status != RunStatus.Finalised) revert RunNotFinalised(runId);
         return r.head;
+    }
+
+    /// @inheritdoc ITrainingLedger
+    function checkpointOf(RunId runId, uint32 epoch) public view returns (bytes32 state) {
+        state = _checkpoints[runId][epoch];
+        if (state == 0) revert CheckpointUnknown(runId, epoch);
     }
 
     /// @inheritdoc ITrainingLedger
@@ -250,65 +352,53 @@ contract TrainingLedger is ITrainingLedger {
         return Statement.runId(address(this), taskId, payee, nonce);
     }
 
-    /// @dev A run being advanced: read from storage once, written back once.
-    struct Cursor {
-        RunId runId;
-        bytes32 datasetRoot;
-        bytes32 seed;
-        bytes32 head;
-        bytes32 transcript;
-        address payee;
-        uint32 i;
-        uint32 total;
-        uint32 blocksPerEpoch;
-    }
-
-    function _cursor(RunId runId, Run storage r) private view returns (Cursor memory c) {
-        Task storage t = _tasks[r.taskId];
-        c.runId = runId;
-        c.datasetRoot = t.spec.datasetRoot;
-        c.seed = t.seed;
-        c.head = r.head;
-        c.transcript = r.transcript;
-        c.payee = r.payee;
+    /// @dev Where a run stands, if `count` more block proofs fit in.
+    function _cursor(RunId runId, RunEntry storage r, Terms memory terms, uint256 count)
+        private
+        view
+        returns (Cursor memory c)
+    {
         c.i = r.proofs;
-        c.total = t.spec.totalProofs;
-        c.blocksPerEpoch = t.spec.blocksPerEpoch;
-    }
-
-    function _advance(Cursor memory c, CircuitId circuit, BlockProof calldata block_) private {
-        BlockClaim[] memory said =
-            circuits.checkBlocks(circuit, c.head, _contexts(c, 1), block_.evidence);
-        _move(c, said[0], block_.merkleProof);
+        if (c.i + count > terms.totalProofs) revert TooManyProofs(c.i + count, terms.totalProofs);
+        (c.runId, c.head, c.transcript) = (runId, r.head, r.transcript);
     }
 
     /// @dev What binds the next `count` block proofs to run, position and payee. The gateway compares
     /// them and the head before it verifies, so that a lost race is cheap.
-    function _contexts(Cursor memory c, uint256 count) private view returns (uint256[] memory contexts) {
+    function _contexts(Cursor memory c, Terms memory terms, uint256 count)
+        private
+        view
+        returns (uint256[] memory contexts)
+    {
         contexts = new uint256[](count);
         for (uint256 k; k < count; ++k) {
-            contexts[k] = Statement.stepContext(address(this), c.runId, c.i + k, c.payee);
+            contexts[k] = Statement.stepContext(address(this), c.runId, c.i + k, terms.payee);
         }
     }
 
     /// @dev Accept a verified block proof, whose batch block must be the one that the seed puts here.
-    function _move(Cursor memory c, BlockClaim memory said, bytes32[] calldata merkleProof) private {
-        uint32 index = _expectedBlock(c);
-        _requireInDataset(c.datasetRoot, c.blocksPerEpoch, index, said.batch, merkleProof);
+    function _move(Cursor memory c, Terms memory terms, BlockClaim memory said, bytes32[] calldata merkleProof)
+        private
+    {
+        uint32 index = _expectedBlock(c, terms);
+        _requireInDataset(terms.datasetRoot, terms.blocksPerEpoch, index, said.batch, merkleProof);
         c.head = said.stateOut;
         c.transcript = Statement.transcript(c.transcript, c.i, index, said.stateOut);
-        emit BlockProven(c.runId, c.i, index, said.stateOut, c.transcript);
-        ++c.i;
+        emit BlockProven(c.runId, uint32(c.i), index, said.stateOut, c.transcript);
+        if (++c.i % terms.blocksPerEpoch == 0) {
+            _checkpoints[c.runId][c.i / terms.blocksPerEpoch] = said.stateOut;
+        }
     }
 
-    function _store(Run storage r, Cursor memory c) private {
+    function _store(RunEntry storage r, Cursor memory c, Terms memory terms) private {
         r.head = c.head;
         r.transcript = c.transcript;
-        r.proofs = c.i;
+        r.proofs = uint32(c.i);
+        if (c.i == terms.totalProofs && terms.rewarded) ++_tasks[terms.taskId].waiting;
     }
 
     /// @dev Encoding a proof for the gateway takes some 20 KiB, which Solidity never gives back, and
-    /// memory is priced by its square. What `_advance` keeps is in the cursor, below the mark.
+    /// memory is priced by its square. What a block proof leaves is in the cursor, below the mark.
     function _freeMemory() private pure returns (uint256 free) {
         assembly ("memory-safe") {
             free := mload(0x40)
@@ -321,104 +411,65 @@ contract TrainingLedger is ITrainingLedger {
         }
     }
 
-    function _seal(TaskId taskId, Task storage t, bytes32 source) private {
+    function _seal(TaskId taskId, TaskEntry storage t, bytes32 source) private {
         bytes32 seed = Statement.seed(address(this), taskId, source);
         t.seed = seed;
         emit TaskSealed(taskId, seed);
     }
 
-    function _validate(TaskSpec calldata spec) private view {
-        if (spec.datasetRoot == 0) revert FieldIsZero("datasetRoot");
-        if (spec.genesis == 0) revert FieldIsZero("genesis");
-        if (spec.blocksPerEpoch == 0) revert FieldIsZero("blocksPerEpoch");
-        if (spec.totalProofs == 0) revert FieldIsZero("totalProofs");
-        if (spec.seedDelay > 0 && spec.declaredSeed != 0) {
-            revert SeedAmbiguous(spec.seedDelay, spec.declaredSeed);
-        }
-        if (spec.deadline != 0 && block.timestamp > spec.deadline) {
-            revert DeadlinePassed(spec.deadline, block.timestamp);
-        }
-        if (spec.parent != 0) {
-            Run storage parent = _runs[RunId.wrap(spec.parent)];
-            if (parent.status != RunStatus.Finalised) revert ParentNotFinalised(RunId.wrap(spec.parent));
-            if (parent.head != spec.genesis) revert WrongGenesis(parent.head, spec.genesis);
-        }
-
-        CircuitSpec memory step = _circuit(spec.stepCircuit, Role.Step);
-        bool honk = step.prover == Prover.UltraHonk;
-        // The admission of blocks stands for checks that UltraHonk's step circuits make themselves.
-        if (honk) {
-            if (!_isNone(spec.rangeCircuit)) {
-                revert CircuitsIncompatible("rangeCircuit", spec.stepCircuit, spec.rangeCircuit);
-            }
+    function _requireParent(TaskSpec calldata spec) private view {
+        if (spec.parent == 0) return;
+        RunId parent = RunId.wrap(spec.parent);
+        bytes32 state;
+        if (spec.parentEpoch == 0) {
+            RunEntry storage r = _runs[parent];
+            if (r.status != RunStatus.Finalised) revert ParentNotFinalised(parent);
+            state = r.head;
         } else {
-            if (_isNone(spec.rangeCircuit)) revert FieldIsZero("rangeCircuit");
-            _companion(spec.stepCircuit, step, spec.rangeCircuit, Role.Range);
+            state = checkpointOf(parent, spec.parentEpoch);
         }
-        CircuitSpec memory inference =
-            _companion(spec.stepCircuit, step, spec.inferenceCircuit, Role.Inference);
-        // One SRS and one logrows: else equal tensors have different commitments and the chain of
-        // states would end at the model.
-        if (keccak256(abi.encode(step.opening)) != keccak256(abi.encode(inference.opening))) {
-            revert CircuitsIncompatible("opening", spec.stepCircuit, spec.inferenceCircuit);
-        }
-        if (!_isNone(spec.aggregateCircuit)) {
-            CircuitSpec memory several =
-                _companion(spec.stepCircuit, step, spec.aggregateCircuit, Role.Aggregate);
-            if (several.child != spec.stepCircuit) {
-                revert CircuitsIncompatible("child", spec.stepCircuit, spec.aggregateCircuit);
-            }
-            if (several.stepsPerProof != uint256(several.blocks) * step.stepsPerProof) {
-                revert CircuitsIncompatible("stepsPerProof", spec.stepCircuit, spec.aggregateCircuit);
-            }
-        }
+        if (state != spec.genesis) revert WrongGenesis(state, spec.genesis);
     }
 
-    /// @dev A circuit of the task besides the step circuit; what both must have in common.
-    function _companion(CircuitId stepId, CircuitSpec memory step, CircuitId id, Role role)
-        private
-        view
-        returns (CircuitSpec memory circuit)
-    {
-        circuit = _circuit(id, role);
-        if ((step.prover == Prover.UltraHonk) != (circuit.prover == Prover.UltraHonk)) {
-            revert CircuitsIncompatible("prover", stepId, id);
-        }
-        if (step.fractionBits != circuit.fractionBits) {
-            revert CircuitsIncompatible("fractionBits", stepId, id);
-        }
-        if (step.production != circuit.production) revert CircuitsIncompatible("production", stepId, id);
-    }
-
-    function _circuit(CircuitId id, Role role) private view returns (CircuitSpec memory circuit) {
-        if (circuits.statusOf(id) != CircuitStatus.Live) revert CircuitNotLive(id);
-        circuit = circuits.spec(id);
-        if (circuit.role != role) revert WrongRole(id, uint8(role), uint8(circuit.role));
-    }
-
-    function _isNone(CircuitId id) private pure returns (bool) {
-        return CircuitId.unwrap(id) == 0;
-    }
-
-    function _task(TaskId taskId) private view returns (Task storage t) {
+    function _task(TaskId taskId) private view returns (TaskEntry storage t) {
         t = _tasks[taskId];
-        if (t.sponsor == address(0)) revert TaskUnknown(taskId);
+        if (t.words == address(0)) revert TaskUnknown(taskId);
     }
 
-    function _run(RunId runId) private view returns (Run storage r) {
+    /// @dev All fields are values, so a struct in memory is its encoding.
+    function _words(TaskEntry storage t) private view returns (TaskSpec memory spec, address sponsor) {
+        address words = t.words;
+        uint256 to;
+        assembly ("memory-safe") {
+            to := spec
+        }
+        CodeStore.read(words, to, 0, SPEC_WORDS);
+        CodeStore.read(words, 0x00, SPEC_WORDS, 1); // scratch space
+        assembly ("memory-safe") {
+            sponsor := mload(0x00)
+        }
+    }
+
+    function _run(RunId runId) private view returns (RunEntry storage r, Terms memory terms) {
         r = _runs[runId];
-        if (r.status == RunStatus.None) revert RunUnknown(runId);
+        address words = r.words;
+        if (words == address(0)) revert RunUnknown(runId);
+        uint256 to;
+        assembly ("memory-safe") {
+            to := terms
+        }
+        CodeStore.read(words, to, 0, TERMS_WORDS);
     }
 
-    function _openRun(RunId runId) private view returns (Run storage r) {
-        r = _run(runId);
+    function _openRun(RunId runId) private view returns (RunEntry storage r, Terms memory terms) {
+        (r, terms) = _run(runId);
         if (r.status != RunStatus.Open) revert RunNotOpen(runId, r.status);
     }
 
-    function _expectedBlock(Cursor memory c) private pure returns (uint32) {
+    function _expectedBlock(Cursor memory c, Terms memory terms) private pure returns (uint32) {
+        uint256 blocks = terms.blocksPerEpoch;
         // forge-lint: disable-next-line(unsafe-typecast)
-        return
-            uint32(Shuffle.permute(c.seed, c.i / c.blocksPerEpoch, c.i % c.blocksPerEpoch, c.blocksPerEpoch));
+        return uint32(Shuffle.permute(terms.seed, c.i / blocks, c.i % blocks, blocks));
     }
 
     /// @dev Leaves have places in this tree, so each index has one block: where blocks are admitted, no

@@ -92,6 +92,8 @@ def test_proofs_of_another_payee(synthetic: ModuleType) -> None:
         {"declared_seed": keccak(text="ground")},
         {"parent": keccak(text="no such run")},
         {"deadline": 1},
+        {"deadline": 1, "reward": 1},
+        {"parent": keccak(text="no such run"), "parent_epoch": 1},
         {"seed_delay": 2, "declared_seed": bytes(32)},
     ],
 )

@@ -22,9 +22,15 @@ struct Provenance {
     bytes32 seed;
     bytes32 transcript;
     bytes32 parent;
+    /// Zero for the parent's final state.
+    uint32 parentEpoch;
     uint32 totalProofs;
     uint32 stepsPerProof;
+    /// Update steps from genesis to the final state: totalProofs * stepsPerProof.
+    uint64 steps;
     uint16 rearms;
+    /// Whether all circuits are registered for production.
+    bool production;
 }
 
 /// @title Models with proven provenance, in the shape of draft ERC-7992

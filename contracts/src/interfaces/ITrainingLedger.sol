@@ -29,9 +29,13 @@ struct TaskSpec {
     uint32 seedDelay;
     /// Timestamp after which the sponsor may abort a run and no run opens; 0: none.
     uint64 deadline;
+    /// With a parent: 0 for its final state, e for its checkpoint after epoch e. Zero without one.
+    uint32 parentEpoch;
+    /// Wei, escrowed at creation: the payee of the first run that is finalised earns it. Needs a deadline.
+    uint128 reward;
     /// Zero when seedDelay > 0.
     bytes32 declaredSeed;
-    /// Zero, or a finalised run of this ledger whose final state is `genesis`.
+    /// Zero, or a run of this ledger that `genesis` is a state of: see `parentEpoch`.
     bytes32 parent;
     bytes32 salt;
 }
@@ -47,6 +51,10 @@ struct Task {
     /// How many seed blocks went by unused. Each is a draw that somebody let pass: an auditor
     /// who cares about the order wants zero.
     uint16 rearms;
+    /// Wei of the reward that are still here.
+    uint128 escrow;
+    /// Runs with every block proof that nobody has finalised yet. Counted for tasks with a reward.
+    uint32 waiting;
 }
 
 enum RunStatus {
@@ -88,6 +96,9 @@ interface ITrainingLedger {
     event BlockProven(RunId indexed runId, uint32 i, uint32 batchIndex, bytes32 stateOut, bytes32 transcript);
     event RunFinalised(RunId indexed runId, bytes32 finalState, bytes32 transcript);
     event RunAborted(RunId indexed runId, uint32 proofs);
+    event RewardEarned(TaskId indexed taskId, RunId indexed runId, address indexed payee, uint256 amount);
+    event RewardReclaimed(TaskId indexed taskId, address indexed sponsor, uint256 amount);
+    event Withdrawn(address indexed account, uint256 amount);
 
     error TaskUnknown(TaskId taskId);
     error TaskExists(TaskId taskId);
@@ -99,6 +110,13 @@ interface ITrainingLedger {
     error DeadlinePassed(uint64 deadline, uint256 timestamp);
     error DeadlineNotReached(uint64 deadline, uint256 timestamp);
     error ParentNotFinalised(RunId parent);
+    error CheckpointUnknown(RunId runId, uint32 epoch);
+    error WrongValue(uint256 expected, uint256 got);
+    error RewardNeedsDeadline(uint128 reward);
+    error NothingEscrowed(TaskId taskId);
+    error RunWaiting(TaskId taskId, uint32 waiting);
+    error NothingToWithdraw(address account);
+    error WithdrawalFailed(address account, uint256 amount);
     error RunComplete(RunId runId);
 
     error IndexOutOfRange(uint32 index, uint32 blocksPerEpoch);
@@ -128,8 +146,8 @@ interface ITrainingLedger {
 
     /// @notice Publish a task; the caller is its sponsor.
     /// @dev The circuits must be live, have the roles their fields name, and agree on prover, fraction bits,
-    /// the commitment's base points and whether they are for production.
-    function createTask(TaskSpec calldata spec) external returns (TaskId taskId);
+    /// the commitment's base points and whether they are for production. The value sent is the reward.
+    function createTask(TaskSpec calldata spec) external payable returns (TaskId taskId);
 
     /// @notice Show that every number in the genesis state and in one batch block is a small integer.
     /// Each block once. Permissionless: a range proof is a universal statement about two commitments.
@@ -157,12 +175,20 @@ interface ITrainingLedger {
     function submitAggregate(RunId runId, bytes32[][] calldata merkleProofs, Evidence calldata evidence)
         external;
 
-    /// @notice Close a complete run. Permissionless.
+    /// @notice Close a complete run. Permissionless; a reward that is still here goes to the run's payee,
+    /// whoever calls.
     function finalise(RunId runId) external;
 
     /// @notice Close an open run for good: the payee at any time, the sponsor once the deadline has passed,
     /// but not a run whose every step is proven.
     function abort(RunId runId) external;
+
+    /// @notice Give a reward that nobody earned back to the sponsor, as a credit: after the deadline, and
+    /// not while a complete run waits to be finalised. Permissionless.
+    function reclaim(TaskId taskId) external;
+
+    /// @notice Pay the caller what he is owed.
+    function withdraw() external;
 
     function circuits() external view returns (ICircuits);
     function task(TaskId taskId) external view returns (Task memory);
@@ -174,6 +200,16 @@ interface ITrainingLedger {
 
     /// @notice The context that block proof `i` of a run must carry.
     function contextOf(RunId runId, uint32 i) external view returns (uint256);
+
+    /// @notice The tensor hash of a run's state after each of its whole epochs, of which the first is 1.
+    function checkpointOf(RunId runId, uint32 epoch) external view returns (bytes32);
+
+    /// @notice What an account can withdraw, wei. All credits and escrows together are the ledger's
+    /// balance, or less if somebody forced ether on it.
+    function creditOf(address account) external view returns (uint256);
+
+    /// @notice Wei of a task's reward that are still here.
+    function escrowOf(TaskId taskId) external view returns (uint256);
 
     /// @notice The task's seed; reverts until sealed.
     function seedOf(TaskId taskId) external view returns (bytes32);

@@ -228,8 +228,9 @@ abstract contract Fixture is Test {
     }
 
     function createTask(TaskSpec memory spec) internal returns (TaskId) {
+        vm.deal(sponsor, sponsor.balance + spec.reward);
         vm.prank(sponsor);
-        return ledger.createTask(spec);
+        return ledger.createTask{value: spec.reward}(spec);
     }
 
     function admitAll(TaskId task) internal {

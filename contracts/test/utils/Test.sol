@@ -10,6 +10,7 @@ interface Vm {
     function expectEmit(bool topic1, bool topic2, bool topic3, bool data, address emitter) external;
     function roll(uint256 number) external;
     function warp(uint256 timestamp) external;
+    function deal(address who, uint256 balance) external;
     function chainId(uint256 id) external;
     function setBlockhash(uint256 number, bytes32 hash) external;
     function etch(address target, bytes calldata code) external;

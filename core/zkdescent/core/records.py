@@ -270,7 +270,8 @@ class DatasetRecord(Record):
 class TaskRecord(Record):
     """A training task: the fields of the contracts' ``TaskSpec``, in order.
 
-    ``range_circuit`` and ``aggregate_circuit`` are zero where there is none.
+    ``range_circuit`` and ``aggregate_circuit`` are zero where there is none. ``parent_epoch`` is 0
+    for the parent's final state, else the epoch of the parent's checkpoint; ``reward`` is in wei.
     """
 
     step_circuit: bytes
@@ -284,6 +285,8 @@ class TaskRecord(Record):
     total_proofs: int
     seed_delay: int
     deadline: int
+    parent_epoch: int = 0
+    reward: int = 0
     declared_seed: bytes
     parent: bytes
     salt: bytes
@@ -295,9 +298,14 @@ class TaskRecord(Record):
             _size(self, name, 32)
         for name in ("parent", "salt"):
             _size(self, name, 32)
-        for name in ("blocks_per_epoch", "total_proofs", "seed_delay"):
+        for name in ("blocks_per_epoch", "total_proofs", "seed_delay", "parent_epoch"):
             _natural(self, name, below=1 << 32)
         _natural(self, "deadline", below=1 << 64)
+        _natural(self, "reward", below=1 << 128)
+        if self.reward > 0 and self.deadline == 0:
+            raise _bad(self, "deadline", "a timestamp: a reward needs one", self.deadline)
+        if self.parent_epoch > 0 and not any(self.parent):
+            raise _bad(self, "parent_epoch", "0 without a parent", self.parent_epoch)
         if self.seed_delay > 0 and any(self.declared_seed):
             raise _bad(self, "declared_seed", "32 zero bytes with a beacon", self.declared_seed)
 

@@ -160,7 +160,7 @@ def verify_synthetic(circuit_: CircuitRecord, proof: ProofRecord) -> None:
 class World:
     """A finished run: manifest, plan and all proofs; tests change one thing and look.
 
-    Tensors are numbered: 100 is the genesis, 100 + i the state after block proof i - 1, 200 + j
+    Tensors are numbered: 100 is the genesis, 100 + i the state after i block proofs, 200 + j
     batch block j, 300 and more the hints, which only the prover knows.
 
     Attributes:
@@ -168,6 +168,7 @@ class World:
         aggregate: block proofs of an aggregate; 0 for none.
         ceremony: whether barretenberg's verifiers hold the ceremony's point.
         argument: bytes of a proof after its commitments.
+        genesis_number: the genesis tensor's number, higher for a run that continues another.
     """
 
     blocks: int = 3
@@ -182,6 +183,11 @@ class World:
     aggregate: int = 0
     ceremony: bool = False
     argument: int = len(MARKER)
+    deadline: int = 0
+    reward: int = 0
+    genesis_number: int = 100
+    parent: bytes = bytes(32)
+    parent_epoch: int = 0
     hyperparameters: Mapping[str, Any] = field(default_factory=lambda: {"learning_rate": "1/16"})
     plan: RunPlan = field(init=False)
     proofs: dict[tuple[Role, int], ProofRecord] = field(init=False)
@@ -205,7 +211,7 @@ class World:
             targets=OUTPUTS,
             blocks_per_epoch=self.blocks,
         )
-        self.genesis = self.tensor(100)
+        self.genesis = self.tensor(self.genesis_number)
         self.plan = plan_run(
             self.specs,
             self.dataset,
@@ -219,6 +225,10 @@ class World:
             seed_delay=self.seed_delay,
             declared_seed=bytes(32) if self.seed_delay else keccak(text="a declared seed"),
             salt=self.salt,
+            deadline=self.deadline,
+            reward=self.reward,
+            parent=self.parent,
+            parent_epoch=self.parent_epoch,
         )
         checked = range(self.blocks if self.circuits.range else 0)
         self.proofs = {("range", i): self.range_proof(i) for i in checked}
@@ -228,7 +238,7 @@ class World:
     @property
     def final(self) -> bytes:
         """Commitment of the final state."""
-        return self.tensor(100 + self.total)
+        return self.tensor(self.genesis_number + self.total)
 
     def tensor(self, number: int) -> bytes:
         """Commitment of tensor number ``number``."""
@@ -319,10 +329,10 @@ class World:
         hints = [point(400 + index)] if self.backend == "ezkl" else []
         slots = [
             self.context_slot(bound),
-            self.tensor(100 + index),
+            self.tensor(self.genesis_number + index),
             self.dataset.leaves[batch],
             *hints,
-            self.tensor(101 + index),
+            self.tensor(self.genesis_number + 1 + index),
         ]
         return self.proof("step", index, bound, slots)
 
@@ -330,13 +340,13 @@ class World:
         self, first: int, *, contexts: Mapping[int, int] | None = None
     ) -> ProofRecord:
         """Return the aggregate of the block proofs from ``first``; some contexts may be others."""
-        slots, order = [self.tensor(100 + first)], self.plan.order()
+        slots, order = [self.tensor(self.genesis_number + first)], self.plan.order()
         for index in range(first, first + self.aggregate):
             context = (contexts or {}).get(index, self.plan.context(index))
             slots += [
                 self.context_slot(context),
                 self.dataset.leaves[order[index]],
-                self.tensor(101 + index),
+                self.tensor(self.genesis_number + 1 + index),
             ]
         return self.proof("aggregate", first, 0, slots)
 

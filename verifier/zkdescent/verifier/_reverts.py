@@ -138,7 +138,8 @@ STATE_ERRORS = frozenset({
     "IndexOutOfRange", "AlreadyAdmitted", "AlreadySealed", "SeedBlockPending", "SeedBlockExpired",
     "SeedBlockAvailable", "NotSealed", "NotAllowed", "PayeeIsZero", "RunExists", "RunUnknown",
     "RunNotOpen", "RunComplete", "BlockProofCount", "FieldIsZero", "NothingToAdmit",
-    "NoAggregateCircuit",
+    "NoAggregateCircuit", "CheckpointUnknown", "WrongValue", "RewardNeedsDeadline",
+    "NothingEscrowed", "RunWaiting", "NothingToWithdraw", "WithdrawalFailed", "CodeStoreFailed",
     # ModelRegistry
     "MintInstead", "ModelsAreImmutable", "AlreadyMinted", "NotPayeeOrSponsor", "ModelNotFound",
     "NotModelOwner", "InferenceNotFound", "InferenceAlreadyStored",

@@ -205,8 +205,8 @@ class Chain:
             transaction: Any = {"from": self.address, "to": to_checksum_address(to), "data": data}
             return bytes(self._node.w3.eth.call(transaction))
 
-    def send(self, function: ContractFunction, *, action: str = "") -> Receipt:
-        """Sign and send a contract call, and wait until it is mined.
+    def send(self, function: ContractFunction, *, action: str = "", value: int = 0) -> Receipt:
+        """Sign and send a contract call with ``value`` wei, and wait until it is mined.
 
         Raises:
             ContractRejected, ContractRefused: it would revert; nothing was sent.
@@ -219,9 +219,12 @@ class Chain:
         }  # fmt: skip
         filled = function.build_transaction(fields)
         data = bytes.fromhex(str(filled["data"]).removeprefix("0x"))
-        return self.send_data(str(filled["to"]), data, action=action or f"{function.fn_name}")
+        action = action or f"{function.fn_name}"
+        return self.send_data(str(filled["to"]), data, action=action, value=value)
 
-    def send_data(self, to: str, data: bytes, *, action: str = "transaction") -> Receipt:
+    def send_data(
+        self, to: str, data: bytes, *, action: str = "transaction", value: int = 0
+    ) -> Receipt:
         """Sign and send raw call data; see :meth:`send`."""
         with self._translated(action):
             eth = self._node.w3.eth
@@ -230,7 +233,7 @@ class Chain:
                 "chainId": self.chain_id,
                 "from": self.account.address,
                 "to": to_checksum_address(to),
-                "value": 0,
+                "value": value,
                 "data": data,
                 "nonce": eth.get_transaction_count(self.account.address, "latest"),
                 **self._fees(),

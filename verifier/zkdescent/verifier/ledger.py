@@ -47,13 +47,19 @@ class RunStatus(IntEnum):
 
 @dataclass(frozen=True, slots=True)
 class TaskState:
-    """A task on chain; ``seed`` is None until it is sealed."""
+    """A task on chain; ``seed`` is None until it is sealed.
+
+    ``escrow`` is what is left of the reward, wei; ``waiting`` counts complete runs that nobody has
+    finalised yet, in tasks with a reward.
+    """
 
     sponsor: str
     seed: bytes | None
     seed_block: int
     admitted: int
     rearms: int
+    escrow: int = 0
+    waiting: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,6 +100,8 @@ class LedgerClient:
             seed_block=answer.seedBlock,
             admitted=answer.admitted,
             rearms=answer.rearms,
+            escrow=answer.escrow,
+            waiting=answer.waiting,
         )
 
     def run(self, run_id: bytes) -> RunState | None:
@@ -125,7 +133,8 @@ class LedgerClient:
                 got=self._chain.address,
             )
         function = self.contract.functions.createTask(task_tuple(plan.task))
-        return done("create task", self._chain.send(function, action="create task"))
+        receipt = self._chain.send(function, action="create task", value=plan.task.reward)
+        return done("create task", receipt)
 
     def admit(
         self,
@@ -312,6 +321,36 @@ class LedgerClient:
             return Action("abort run")
         function = self.contract.functions.abort(plan.run_id)
         return done("abort run", self._chain.send(function, action="abort run"))
+
+    def reclaim(self, plan: RunPlan) -> Action:
+        """Give a reward that nobody earned back to the sponsor, as a credit.
+
+        Raises:
+            ContractRefused: the deadline has not passed (DeadlineNotReached), a complete run waits
+                to be finalised (RunWaiting), or nothing is left (NothingEscrowed).
+        """
+        function = self.contract.functions.reclaim(plan.task_id)
+        return done("reclaim reward", self._chain.send(function, action="reclaim reward"))
+
+    def withdraw(self) -> Action:
+        """Pay the acting account what the ledger owes it; nothing is sent if that is nothing."""
+        if self.credit(self._chain.address) == 0:
+            return Action("withdraw")
+        function = self.contract.functions.withdraw()
+        return done("withdraw", self._chain.send(function, action="withdraw"))
+
+    def credit(self, account: str) -> int:
+        """Return what an account can withdraw, wei."""
+        return int(self._chain.call(self.contract.functions.creditOf(account)))
+
+    def checkpoint(self, run_id: bytes, epoch: int) -> bytes | None:
+        """Return the tensor hash of a run's state after an epoch (1, 2, ...), None before that."""
+        try:
+            return bytes(self._chain.call(self.contract.functions.checkpointOf(run_id, epoch)))
+        except ContractRefused as error:
+            if error.error_name == "CheckpointUnknown":
+                return None
+            raise
 
     def compare(self, task: TaskRecord, run: RunRecord, final: bytes, transcript: bytes) -> None:
         """Check that the ledger tells the same story: seed, seed block, run, head, transcript.

@@ -241,7 +241,9 @@ def plan_run(
     seed_delay: int = 0,
     declared_seed: bytes = ZERO_WORD,
     parent: bytes = ZERO_WORD,
+    parent_epoch: int = 0,
     deadline: int = 0,
+    reward: int = 0,
     salt: bytes = ZERO_WORD,
 ) -> RunPlan:
     """Plan a run; needs no chain.
@@ -255,7 +257,7 @@ def plan_run(
         chain_id, sponsor, payee: where and for whom; the payee defaults to the sponsor.
         nonce: number of the payee's run of this task.
         seed_delay: blocks until the seed block, 0 for ``declared_seed`` (32 bytes).
-        parent, deadline, salt: see the contracts' TaskSpec.
+        parent, parent_epoch, deadline, reward (wei), salt: see the contracts' TaskSpec.
     """
     addresses = predicted_addresses()
     task = TaskRecord(
@@ -271,7 +273,9 @@ def plan_run(
         seed_delay=seed_delay,
         declared_seed=declared_seed,
         parent=parent,
+        parent_epoch=parent_epoch,
         deadline=deadline,
+        reward=reward,
         salt=salt,
     )
     receiver = payee if payee is not None else sponsor

@@ -64,9 +64,12 @@ class Provenance(Record):
     seed: bytes
     transcript: bytes
     parent: bytes
+    parent_epoch: int
     total_proofs: int
     steps_per_proof: int
+    steps: int
     rearms: int
+    production: bool
 
 
 def _solidity_name(name: str) -> str:

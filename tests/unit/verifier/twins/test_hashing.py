@@ -82,7 +82,7 @@ def test_context_differs_for_another_chain_ledger_run_index_or_payee(other: Any)
 
 
 def test_task_id_binds_every_field(synthetic: ModuleType) -> None:
-    task = synthetic.World().plan.task
+    task = synthetic.World(deadline=1, parent=keccak(text="a run")).plan.task
     changes: dict[str, object] = {
         name: keccak(text=name) if isinstance(getattr(task, name), bytes) else 1234
         for name in task.__slots__

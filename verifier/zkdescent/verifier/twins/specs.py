@@ -19,7 +19,7 @@ CIRCUIT_SPEC_ABI = (
 )
 TASK_SPEC_ABI = (
     "(bytes32,bytes32,bytes32,bytes32,bytes32,bytes32,bytes32,"
-    "uint32,uint32,uint32,uint64,bytes32,bytes32,bytes32)"
+    "uint32,uint32,uint32,uint64,uint32,uint128,bytes32,bytes32,bytes32)"
 )
 
 
@@ -73,6 +73,6 @@ def task_tuple(task: TaskRecord) -> tuple[object, ...]:
     return (
         task.step_circuit, task.range_circuit, task.inference_circuit, task.aggregate_circuit,
         task.dataset_root, task.genesis, task.hyperparameters, task.blocks_per_epoch,
-        task.total_proofs, task.seed_delay, task.deadline, task.declared_seed, task.parent,
-        task.salt,
+        task.total_proofs, task.seed_delay, task.deadline, task.parent_epoch, task.reward,
+        task.declared_seed, task.parent, task.salt,
     )  # fmt: skip
