@@ -21,6 +21,7 @@ from zkdescent.circuits.barretenberg.circuits import ROLES, EmittedCircuit, capa
 from zkdescent.circuits.barretenberg.commitment import commitment_bytes, tensor_digest
 from zkdescent.circuits.barretenberg.cost import estimate
 from zkdescent.circuits.barretenberg.model import LARGEST
+from zkdescent.circuits.barretenberg.proofs import TARGETS, proof_bytes
 from zkdescent.circuits.barretenberg.recursion import Aggregate, ChildKey, ChildProof
 from zkdescent.circuits.bounds import GadgetBound
 from zkdescent.circuits.fixed_point import IntegerArray
@@ -30,13 +31,12 @@ from zkdescent.circuits.proof_system import BuiltCircuit, CircuitRequest, Locate
 from zkdescent.core.errors import ProofRejected, ProverError
 from zkdescent.core.records import FIELD_MODULUS, CircuitRecord
 
-_TARGET = "evm"
 _SETUP_TIMEOUT_S, _PROVE_TIMEOUT_S, _VERIFY_TIMEOUT_S = 900, 3600, 120
 _PAIRING = "failed at pairing check"
 
 
 class BarretenbergBackend(ProofSystem):
-    """UltraHonk over BN254 with zero knowledge, by the native program bb.
+    """UltraHonk over BN254, by the native program bb.
 
     Commitments are salted hashes computed inside the circuit, so circuits of a project need not
     share a size, and step circuits bound their inputs themselves. Every circuit has a verifier
@@ -44,13 +44,15 @@ class BarretenbergBackend(ProofSystem):
 
     Args:
         salt: asked for when something is committed to.
+        zero_knowledge: whether proofs of circuits built here hide all but their public inputs.
     """
 
     name = "barretenberg"
     checks_ranges = True
 
-    def __init__(self, salt: Callable[[], int]) -> None:
+    def __init__(self, salt: Callable[[], int], *, zero_knowledge: bool = True) -> None:
         self._salt = salt
+        self._zero_knowledge = zero_knowledge
 
     def sizes(self) -> range:
         """Each circuit is as large as it needs to be."""
@@ -77,9 +79,10 @@ class BarretenbergBackend(ProofSystem):
         return save_program(request.program, request.fixed)
 
     def fingerprint(self, size: int) -> str:
-        """Version of bb and source of the reference string."""
+        """Version of bb, source of the reference string, and what proofs hide."""
         source = srs.select(srs.points_for(1)).source
-        return f"{toolchain.PACKAGE} {toolchain.VERSION}, srs {source}"
+        hidden = "" if self._zero_knowledge else ", no zero knowledge"
+        return f"{toolchain.PACKAGE} {toolchain.VERSION}, srs {source}{hidden}"
 
     def build(self, request: CircuitRequest, size: int, directory: Path) -> BuiltCircuit:
         """Emit, make the verifying key, write and compile the verifier; see the base class."""
@@ -88,7 +91,7 @@ class BarretenbergBackend(ProofSystem):
         files = {name: directory / f"{request.role}.{name}" for name in _OBJECTS}
         files["program"].write_bytes(stored)
         files["circuit"].write_bytes(emitted.system.bytecode())
-        string = _write_keys(files, directory)
+        string = _write_keys(files, directory, self._zero_knowledge)
         record = self._record(request, emitted, files["vk"].read_bytes(), string)
         return BuiltCircuit(record, files)
 
@@ -99,14 +102,14 @@ class BarretenbergBackend(ProofSystem):
         circuit = Aggregate(ChildKey.of(locate(step.objects["vk"]).read_bytes()), blocks)
         files = {name: directory / f"aggregate.{name}" for name in _OBJECTS if name != "program"}
         files["circuit"].write_bytes(circuit.bytecode())
-        string = _write_keys(files, directory)
+        string = _write_keys(files, directory, step.zero_knowledge)
         key = files["vk"].read_bytes()
         level = int.from_bytes(key[:32], "big")
         record = replace(
             step,
             role="aggregate",
             vk_sha256=hashlib.sha256(key).digest(),
-            proof_length=32 * circuit.layout.slots + proof_bytes(level),
+            proof_length=32 * circuit.layout.slots + proof_bytes(level, step.zero_knowledge),
             steps_per_proof=blocks * step.steps_per_proof,
             logrows=level,
             srs=string.source,
@@ -180,7 +183,7 @@ class BarretenbergBackend(ProofSystem):
             vk_sha256=hashlib.sha256(key).digest(),
             vka=(),
             vka_digest=b"",
-            proof_length=32 * emitted.words + proof_bytes(level),
+            proof_length=32 * emitted.words + proof_bytes(level, self._zero_knowledge),
             public_values=outputs,
             features=request.features,
             outputs=request.outputs,
@@ -189,6 +192,7 @@ class BarretenbergBackend(ProofSystem):
             logrows=level,
             opening=(0, 0, 0, 0),
             srs=string.source,
+            zero_knowledge=self._zero_knowledge,
         )
 
     def commit(
@@ -244,18 +248,19 @@ class BarretenbergBackend(ProofSystem):
 
     def _prove_file(self, circuit: CircuitRecord, locate: Locate, witness: bytes) -> Proof:
         string = srs.select(1 << circuit.logrows)
+        target = TARGETS[circuit.zero_knowledge]
         with tempfile.TemporaryDirectory(prefix="zkdescent-") as scratch:
             folder = Path(scratch)
             (folder / "witness.gz").write_bytes(witness)
             arguments: list[str | Path] = [
                 "prove", "-b", locate(circuit.objects["circuit"]), "-w", folder / "witness.gz",
-                "-k", locate(circuit.objects["vk"]), "-o", folder, "-t", _TARGET,
+                "-k", locate(circuit.objects["vk"]), "-o", folder, "-t", target,
                 "-c", string.directory,
             ]  # fmt: skip
             run = toolchain.run(arguments, timeout=_PROVE_TIMEOUT_S)
             started = time.monotonic()
             key = locate(circuit.objects["vk"])
-            reason = _refused(key, folder / "proof", folder / "public_inputs", string)
+            reason = _refused(key, folder / "proof", folder / "public_inputs", target, string)
             if reason is not None:
                 raise ProverError(
                     f"a {circuit.role} proof that was just made does not verify",
@@ -285,7 +290,8 @@ class BarretenbergBackend(ProofSystem):
                 got=string.source,
                 hint="verify with the circuit's own contract: `zkdescent verify --engine evm`",
             )
-        words = circuit.proof_length - proof_bytes(circuit.logrows)
+        target = TARGETS[circuit.zero_knowledge]
+        words = circuit.proof_length - proof_bytes(circuit.logrows, circuit.zero_knowledge)
         if len(proof) != circuit.proof_length:
             raise ProofRejected(
                 "the proof has the wrong length", expected=circuit.proof_length, got=len(proof)
@@ -296,7 +302,7 @@ class BarretenbergBackend(ProofSystem):
             (folder / "proof").write_bytes(proof[words:])
             (folder / "public_inputs").write_bytes(inputs)
             key = locate(circuit.objects["vk"])
-            reason = _refused(key, folder / "proof", folder / "public_inputs", string)
+            reason = _refused(key, folder / "proof", folder / "public_inputs", target, string)
         if reason is not None:
             raise ProofRejected(f"the {circuit.role} proof does not verify", got=reason)
 
@@ -305,18 +311,21 @@ class BarretenbergBackend(ProofSystem):
         return {"barretenberg": toolchain.VERSION, "bb": str(toolchain.find())}
 
 
-def _write_keys(files: dict[str, Path], directory: Path) -> srs.ReferenceString:
+def _write_keys(
+    files: dict[str, Path], directory: Path, zero_knowledge: bool
+) -> srs.ReferenceString:
     """Make the verifying key of a circuit, and its verifier contract, compiled."""
     gates = toolchain.count_gates(files["circuit"], timeout=_SETUP_TIMEOUT_S)
     string = srs.select(srs.points_for(gates))
     keys = directory / f"{files['circuit'].name}-key"
     keys.mkdir()
     arguments: list[str | Path] = [
-        "write_vk", "-b", files["circuit"], "-o", keys, "-t", _TARGET, "-c", string.directory,
+        "write_vk", "-b", files["circuit"], "-o", keys,
+        "-t", TARGETS[zero_knowledge], "-c", string.directory,
     ]  # fmt: skip
     toolchain.run(arguments, timeout=_SETUP_TIMEOUT_S)
     files["vk"].write_bytes((keys / "vk").read_bytes())
-    source = solidity.verifier_source(files["vk"], string)
+    source = solidity.verifier_source(files["vk"], string, zero_knowledge=zero_knowledge)
     files["sol"].write_text(source)
     compiled = solidity.compile_verifier(source)
     code = {name: compiled[name] for name in ("bytecode", "deployedBytecode")}
@@ -325,11 +334,6 @@ def _write_keys(files: dict[str, Path], directory: Path) -> srs.ReferenceString:
 
 
 _OBJECTS = ("program", "circuit", "vk", "sol", "verifier")
-
-
-def proof_bytes(level: int) -> int:
-    """Length of bb's own proof for 2**level rows."""
-    return 32 * (82 + 12 * level)
 
 
 @lru_cache(maxsize=4)
@@ -344,7 +348,9 @@ def _emitted(stored: bytes) -> EmittedCircuit:
     return min(checked, plain, key=lambda e: e.system.gates)
 
 
-def _refused(key: Path, proof: Path, inputs: Path, string: srs.ReferenceString) -> str | None:
+def _refused(
+    key: Path, proof: Path, inputs: Path, target: str, string: srs.ReferenceString
+) -> str | None:
     """Why bb does not accept a proof; None if it does.
 
     With the unsafe string bb, which has the ceremony's point built in, comes as far as the pairing
@@ -352,7 +358,7 @@ def _refused(key: Path, proof: Path, inputs: Path, string: srs.ReferenceString) 
     circuit's contract, which every proof meets again.
     """
     arguments: list[str | Path] = [
-        "verify", "-p", proof, "-i", inputs, "-k", key, "-t", _TARGET, "-c", string.directory,
+        "verify", "-p", proof, "-i", inputs, "-k", key, "-t", target, "-c", string.directory,
     ]  # fmt: skip
     try:
         toolchain.run(arguments, timeout=_VERIFY_TIMEOUT_S)
