@@ -15,6 +15,7 @@ from zkdescent.circuits.assemble import BATCH, CONTEXT, STATE
 from zkdescent.circuits.barretenberg.commitment import HashRole
 from zkdescent.circuits.barretenberg.expression import atom
 from zkdescent.circuits.barretenberg.system import ConstraintSystem
+from zkdescent.circuits.barretenberg.uses import repeated
 from zkdescent.circuits.barretenberg.walk import Walk
 from zkdescent.circuits.executor import evaluate, execute
 from zkdescent.circuits.fixed_point import FixedPoint, IntegerArray
@@ -94,7 +95,7 @@ def emit(
         naturals = walk.naturals(program.output, capacity)
         digests.append(system.tensor_digest(HashRole.STATE, naturals, capacity + 1, salt))
         system.publish(1, digests)
-        walk.freivalds.finish(walk, digests, walk.within(program.output))
+        walk.freivalds.finish(walk, digests, repeated(program, program.output))
     return EmittedCircuit(program, fixed, walk, system, words)
 
 
