@@ -17,7 +17,13 @@ import numpy as np
 from zkdescent.circuits.assemble import STATE
 from zkdescent.circuits.barretenberg import acir, solidity, srs, toolchain
 from zkdescent.circuits.barretenberg.children import prove_child
-from zkdescent.circuits.barretenberg.circuits import ROLES, EmittedCircuit, capacity_of, emit
+from zkdescent.circuits.barretenberg.circuits import (
+    EMISSION,
+    ROLES,
+    EmittedCircuit,
+    capacity_of,
+    emit,
+)
 from zkdescent.circuits.barretenberg.commitment import commitment_bytes, tensor_digest
 from zkdescent.circuits.barretenberg.cost import estimate
 from zkdescent.circuits.barretenberg.model import LARGEST
@@ -79,10 +85,10 @@ class BarretenbergBackend(ProofSystem):
         return save_program(request.program, request.fixed)
 
     def fingerprint(self, size: int) -> str:
-        """Version of bb, source of the reference string, and what proofs hide."""
+        """Versions of bb and of the emission, source of the reference string, what proofs hide."""
         source = srs.select(srs.points_for(1)).source
         hidden = "" if self._zero_knowledge else ", no zero knowledge"
-        return f"{toolchain.PACKAGE} {toolchain.VERSION}, srs {source}{hidden}"
+        return f"{toolchain.PACKAGE} {toolchain.VERSION}, {EMISSION}, srs {source}{hidden}"
 
     def build(self, request: CircuitRequest, size: int, directory: Path) -> BuiltCircuit:
         """Emit, make the verifying key, write and compile the verifier; see the base class."""
@@ -341,11 +347,8 @@ def _emitted(stored: bytes) -> EmittedCircuit:
     """The circuit of a stored program, with or without Freivalds' checks, whichever is smaller."""
     program, fixed = load_program(stored)
     public = STATE in program.inputs and "batch" not in program.inputs
-    checked = emit(program, fixed, public_output=public)
-    if not checked.walk.freivalds.products:
-        return checked
-    plain = emit(program, fixed, public_output=public, freivalds=False)
-    return min(checked, plain, key=lambda e: e.system.gates)
+    checked, plain = (estimate(program, fixed, freivalds=choice) for choice in (True, False))
+    return emit(program, fixed, public_output=public, freivalds=checked < plain)
 
 
 def _refused(

@@ -21,6 +21,9 @@ from zkdescent.circuits.executor import evaluate, execute
 from zkdescent.circuits.fixed_point import FixedPoint, IntegerArray
 from zkdescent.circuits.program import Program
 
+EMISSION = 2
+"""Changes whenever equal programs give other circuits than before."""
+
 ROLES = {STATE: HashRole.STATE, BATCH: HashRole.BATCH}
 
 

@@ -40,17 +40,26 @@ def _sponge(elements: int) -> int:
     return -(-elements // RATE) * PERMUTATION_GATES
 
 
-def estimate(program: Program, fixed: FixedPoint | None = None) -> float:
-    """Gates of a program's circuit with its commitments."""
-    return _Estimate(program, fixed or FixedPoint()).total()
+def estimate(
+    program: Program, fixed: FixedPoint | None = None, *, freivalds: bool | None = None
+) -> float:
+    """Gates of a program's circuit with its commitments.
+
+    Args:
+        freivalds: whether products of matrices are checked with a challenge where it seems worth
+            it; None: whichever takes fewer gates.
+    """
+    if freivalds is None:
+        return min(estimate(program, fixed, freivalds=choice) for choice in (True, False))
+    return _Estimate(program, fixed or FixedPoint(), freivalds=freivalds).total()
 
 
 class _Estimate:
-    def __init__(self, program: Program, fixed: FixedPoint) -> None:
+    def __init__(self, program: Program, fixed: FixedPoint, *, freivalds: bool) -> None:
         self.program = program
         self.fixed = fixed
         self.uses = uses_of(program)
-        self.pins = pinned_products(program)
+        self.pins = pinned_products(program) if freivalds else {}
         self.gates = 0.0
         self.forms: list[tuple[int, int]] = []
         self.bits: dict[Token, tuple[tuple[int, int], ...]] = {}

@@ -104,17 +104,20 @@ def choose(traced: TracedCase) -> list[tuple[str, Filling]]:
     return [(FASTEST, fastest), (LEAST_GAS, cheapest)]
 
 
-def build_honk(case: Case, directory: Path, *, quick: bool) -> list[HonkCircuit]:
+def build_honk(
+    case: Case, directory: Path, *, quick: bool, zero_knowledge: bool = True
+) -> list[HonkCircuit]:
     """Build the circuits of a case, the fastest first.
 
     Args:
         quick: the first alone.
+        zero_knowledge: whether proofs hide all but their public inputs.
 
     Raises:
         ProverError: no circuit holds a step, or bb failed.
     """
     started = time.perf_counter()
-    traced = trace_case(case, make_backend(BACKEND), 0)
+    traced = trace_case(case, make_backend(BACKEND, zero_knowledge=zero_knowledge), 0)
     emit(traced.step_request(1).program, ARITHMETIC, public_output=False)
     circuit_seconds = time.perf_counter() - started
     chosen = choose(traced)[: 1 if quick else None]
@@ -122,6 +125,7 @@ def build_honk(case: Case, directory: Path, *, quick: bool) -> list[HonkCircuit]
     for number, (name, filling) in enumerate(chosen):
         circuit, gates = _built(traced, filling, directory / str(number))
         label = f"{OURS} on {BACKEND}, {name}" if name else f"{OURS} on {BACKEND}"
+        label += "" if zero_knowledge else ", no zero knowledge"
         built.append(HonkCircuit(label, traced, circuit, gates, circuit_seconds))
     return built
 

@@ -78,7 +78,7 @@ def run_benchmark(
             progress = _Progress(report, case.name, stages(case, quick, backends))
             found.append(measure(case, meter, progress, quick=quick, backends=backends))
         if "barretenberg" in backends and not quick:
-            found.append(measure_large(LARGE, meter, _Progress(report, LARGE.name, 2)))
+            found.append(measure_large(LARGE, meter, _Progress(report, LARGE.name, 3)))
         circom, why_no_circom = _circom(report, quick=quick)
         points = planned() if "ezkl" in backends and not quick else []
         growth = measure_growth(meter, _Progress(report, "growth", len(points)), points)
