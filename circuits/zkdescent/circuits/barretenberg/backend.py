@@ -27,7 +27,7 @@ from zkdescent.circuits.barretenberg.circuits import (
 from zkdescent.circuits.barretenberg.commitment import commitment_bytes, tensor_digest
 from zkdescent.circuits.barretenberg.cost import estimate
 from zkdescent.circuits.barretenberg.model import LARGEST
-from zkdescent.circuits.barretenberg.proofs import TARGETS, proof_bytes
+from zkdescent.circuits.barretenberg.proofs import TARGETS
 from zkdescent.circuits.barretenberg.recursion import Aggregate, ChildKey, ChildProof
 from zkdescent.circuits.bounds import GadgetBound
 from zkdescent.circuits.fixed_point import IntegerArray
@@ -36,6 +36,7 @@ from zkdescent.circuits.program_file import load_program, save_program
 from zkdescent.circuits.proof_system import BuiltCircuit, CircuitRequest, Locate, Proof, ProofSystem
 from zkdescent.core.errors import ProofRejected, ProverError
 from zkdescent.core.records import FIELD_MODULUS, CircuitRecord
+from zkdescent.verifier.twins.layout import honk_proof_bytes
 
 _SETUP_TIMEOUT_S, _PROVE_TIMEOUT_S, _VERIFY_TIMEOUT_S = 900, 3600, 120
 _PAIRING = "failed at pairing check"
@@ -115,7 +116,7 @@ class BarretenbergBackend(ProofSystem):
             step,
             role="aggregate",
             vk_sha256=hashlib.sha256(key).digest(),
-            proof_length=32 * circuit.layout.slots + proof_bytes(level, step.zero_knowledge),
+            proof_length=32 * circuit.layout.slots + honk_proof_bytes(level, step.zero_knowledge),
             steps_per_proof=blocks * step.steps_per_proof,
             logrows=level,
             srs=string.source,
@@ -189,7 +190,7 @@ class BarretenbergBackend(ProofSystem):
             vk_sha256=hashlib.sha256(key).digest(),
             vka=(),
             vka_digest=b"",
-            proof_length=32 * emitted.words + proof_bytes(level, self._zero_knowledge),
+            proof_length=32 * emitted.words + honk_proof_bytes(level, self._zero_knowledge),
             public_values=outputs,
             features=request.features,
             outputs=request.outputs,
@@ -297,7 +298,7 @@ class BarretenbergBackend(ProofSystem):
                 hint="verify with the circuit's own contract: `zkdescent verify --engine evm`",
             )
         target = TARGETS[circuit.zero_knowledge]
-        words = circuit.proof_length - proof_bytes(circuit.logrows, circuit.zero_knowledge)
+        words = circuit.proof_length - honk_proof_bytes(circuit.logrows, circuit.zero_knowledge)
         if len(proof) != circuit.proof_length:
             raise ProofRejected(
                 "the proof has the wrong length", expected=circuit.proof_length, got=len(proof)

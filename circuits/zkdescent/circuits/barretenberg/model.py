@@ -10,9 +10,9 @@ from dataclasses import dataclass
 from math import ceil, log2
 
 from zkdescent.circuits.barretenberg.cost import estimate
-from zkdescent.circuits.barretenberg.proofs import proof_bytes
 from zkdescent.circuits.program import Program
 from zkdescent.circuits.tuner.costs import CircuitCost, Demand
+from zkdescent.verifier.twins.layout import honk_proof_bytes
 
 LARGEST = 22
 """log2 of the most rows that are offered."""
@@ -58,7 +58,7 @@ class HonkModel:
             setup_seconds=_SETUP + _SETUP_PER_ROW * rows,
             peak_memory_mb=_MEMORY + _MEMORY_PER_ROW * rows,
             proving_key_mb=0.0,
-            proof_bytes=32 * inputs + proof_bytes(level, self.zero_knowledge),
+            proof_bytes=32 * inputs + honk_proof_bytes(level, self.zero_knowledge),
             gas=_GAS
             + _GAS_PER_LEVEL * level
             + _GAS_PER_INPUT * inputs

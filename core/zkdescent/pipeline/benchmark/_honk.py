@@ -20,7 +20,6 @@ from zkdescent.pipeline.benchmark._cases import FASTEST, LEAST_GAS, Case
 from zkdescent.pipeline.benchmark._float import train_float
 from zkdescent.pipeline.benchmark._gas import GasMeter
 from zkdescent.pipeline.benchmark._ours import (
-    ARITHMETIC,
     CONTEXT,
     OwnCircuit,
     TracedCase,
@@ -118,7 +117,7 @@ def build_honk(
     """
     started = time.perf_counter()
     traced = trace_case(case, make_backend(BACKEND, zero_knowledge=zero_knowledge), 0)
-    emit(traced.step_request(1).program, ARITHMETIC, public_output=False)
+    emit(traced.step_request(1).program, case.arithmetic, public_output=False)
     circuit_seconds = time.perf_counter() - started
     chosen = choose(traced)[: 1 if quick else None]
     built = []
@@ -204,7 +203,7 @@ def _built(traced: TracedCase, filling: Filling, directory: Path) -> tuple[OwnCi
 
 
 def _estimated(traced: TracedCase, steps: int) -> float:
-    return estimate(traced.step_request(steps).program, ARITHMETIC)
+    return estimate(traced.step_request(steps).program, traced.case.arithmetic)
 
 
 def _gates_per_step(traced: TracedCase) -> float:
