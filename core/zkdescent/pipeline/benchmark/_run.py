@@ -64,6 +64,7 @@ def run_benchmark(
         from zkdescent.pipeline.benchmark._honk_growth import measure_honk_growth, planned_honk
         from zkdescent.pipeline.benchmark._measure import measure, measure_large, stages
         from zkdescent.pipeline.benchmark._notes import notes
+        from zkdescent.pipeline.benchmark._whole_run import STEPS, measure_whole_run
     except ImportError as error:
         raise ToolMissing(
             f"{error.name} is not installed", hint="pip install 'zkdescent[all]'"
@@ -85,6 +86,9 @@ def run_benchmark(
     ours = planned_honk(quick=quick) if "barretenberg" in backends else []
     progress = _Progress(report, "growth on barretenberg", len(ours))
     honk_growth = measure_honk_growth(progress, ours)
+    lengths = STEPS if "barretenberg" in backends and not quick else ()
+    progress = _Progress(report, "whole runs", 2 * len(lengths))
+    whole_runs = tuple(measure_whole_run(steps, progress) for steps in lengths)
     if "barretenberg" in backends:
         machine["packages"]["bb"] = _bb_version()
     machine["load_average_after"] = _load()
@@ -95,6 +99,7 @@ def run_benchmark(
         range_proofs=tuple(pair.range for case in found for pair in case.ours),
         growth=growth,
         honk_growth=honk_growth,
+        whole_runs=whole_runs,
         circom=circom,
         machine=machine,
         notes=notes(
