@@ -63,4 +63,5 @@ class HonkModel:
             + _GAS_PER_LEVEL * level
             + _GAS_PER_INPUT * inputs
             - (0 if self.zero_knowledge else _HIDING_GAS),
+            logrows=level,
         )
