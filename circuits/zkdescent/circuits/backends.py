@@ -8,11 +8,15 @@ from zkdescent.circuits.proof_system import ProofSystem
 from zkdescent.core.errors import ConfigError
 
 
-def make_backend(name: str, *, salt: Callable[[], int] = int) -> ProofSystem:
+def make_backend(
+    name: str, *, salt: Callable[[], int] = int, zero_knowledge: bool = True
+) -> ProofSystem:
     """Return a prover.
 
     Args:
         salt: a secret that hides committed tensors, for provers whose commitments need one.
+        zero_knowledge: whether proofs hide all but their public inputs, for provers that can do
+            without.
 
     Raises:
         ConfigError: there is no such prover.
@@ -24,5 +28,5 @@ def make_backend(name: str, *, salt: Callable[[], int] = int) -> ProofSystem:
     if name == "barretenberg":
         from zkdescent.circuits.barretenberg.backend import BarretenbergBackend
 
-        return BarretenbergBackend(salt)
+        return BarretenbergBackend(salt, zero_knowledge=zero_knowledge)
     raise ConfigError("there is no such prover", expected=["barretenberg", "ezkl"], got=name)

@@ -37,9 +37,8 @@ def magnitude_bounds(
     Raises:
         RangeOverflow: a value could wrap around; it is named.
     """
-    bounds: list[int] = []
-    for node in program.nodes:
-        bound = _bound(node, program, bounds, inputs, gadget)
+    bounds = unchecked_bounds(program, inputs, gadget)
+    for node, bound in zip(program.nodes, bounds, strict=True):
         if 4 * bound >= FIELD_MODULUS:  # gadgets add and double what they compare
             raise RangeOverflow(
                 f"{node.label} could wrap around the field",
@@ -47,7 +46,16 @@ def magnitude_bounds(
                 got=f"up to 2^{bound.bit_length()}",
                 hint="use fewer fraction_bits, or split the model into smaller layers",
             )
-        bounds.append(bound)
+    return bounds
+
+
+def unchecked_bounds(
+    program: Program, inputs: Mapping[str, int], gadget: GadgetBound
+) -> tuple[int, ...]:
+    """Return the same of a program some of whose values may be too wide."""
+    bounds: list[int] = []
+    for node in program.nodes:
+        bounds.append(_bound(node, program, bounds, inputs, gadget))
     return tuple(bounds)
 
 

@@ -22,6 +22,8 @@ def benchmark_tables(result: BenchmarkResult) -> list[Table]:
         tables.append(_growth(result))
     if result.honk_growth:
         tables.append(_honk_growth(result))
+    if result.whole_runs:
+        tables.append(_whole_runs(result))
     return [*tables, _ratios(result), _headline(result)]
 
 
@@ -151,6 +153,24 @@ def _honk_growth(result: BenchmarkResult) -> Table:
         for p in result.honk_growth
     ]
     return table("Growth on Barretenberg, one step per proof", columns, rows)
+
+
+def _whole_runs(result: BenchmarkResult) -> Table:
+    columns = ("steps", "block proofs", "logrows", "s", "s/step", "peak MiB", "gas", "gas/step")
+    rows = [
+        (
+            r.steps,
+            f"{r.block_proofs} of 2^{r.step_logrows}",
+            r.logrows,
+            f"{r.seconds:.1f}",
+            r.seconds / r.steps,
+            f"{r.peak_memory_mb:.0f}",
+            r.gas,
+            round(r.gas / r.steps),
+        )
+        for r in result.whole_runs
+    ]
+    return table("Whole runs in one transaction: linear 8-1, batch 32, aggregated", columns, rows)
 
 
 def _ratios(result: BenchmarkResult) -> Table:

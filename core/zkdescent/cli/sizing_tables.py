@@ -42,16 +42,16 @@ def explanation_tables(estimate: Estimate) -> list[Any]:
         ]
         tables.append(table("Rows of one update step", ("stage", "before", "after"), stages))
     choice = estimate.choice
-    tables.append(
-        "To keep this choice on any machine: [circuit] "
-        f"logrows = {choice.size}, steps_per_proof = {choice.steps_per_proof}"
-    )
+    kept = [f"steps_per_proof = {choice.steps_per_proof}"]
+    if choice.size:  # else circuits are as large as they need to be
+        kept.insert(0, f"logrows = {choice.size}")
+    tables.append(f"To keep this choice on any machine: [circuit] {', '.join(kept)}")
     return tables
 
 
 def _row(candidate: Candidate, slowness: float) -> tuple[object, ...]:
     return (
-        candidate.size,
+        candidate.step.logrows,
         candidate.steps_per_proof,
         candidate.step.blocks,
         round(candidate.seconds * slowness),
@@ -67,7 +67,7 @@ def _refusal(refused: Refused) -> tuple[object, ...]:
     else:
         first, last = refused.steps_per_proof
         steps = str(first) if first == last else f"{first} to {last}"
-    return refused.logrows, steps, f"{refused.reason}: {refused.detail}"
+    return refused.logrows or "", steps, f"{refused.reason}: {refused.detail}"
 
 
 def _rows(rows: float) -> str:

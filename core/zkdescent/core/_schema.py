@@ -89,7 +89,8 @@ class CircuitTable(Table):
     ``headroom_bits`` bounds the magnitude of parameters, data and rounded values by 2**bits.
     ``objective`` says what sizes left to "auto" are chosen for, over the whole run.
     ``blocks_per_aggregate`` block proofs in a row are proven as one where the prover can (2 or
-    more; 0: none are).
+    more; 0: none are). ``zero_knowledge = false`` makes proofs cheaper, and lets them tell
+    something about data and parameters: for those that are public anyway (barretenberg only).
     """
 
     backend: Literal["ezkl", "barretenberg"] = "ezkl"
@@ -99,6 +100,13 @@ class CircuitTable(Table):
     steps_per_proof: Literal["auto"] | Count = "auto"
     logrows: Literal["auto"] | Annotated[int, Field(ge=9, le=26)] = "auto"
     blocks_per_aggregate: Annotated[int, Field(ge=0, le=4)] = 0
+    zero_knowledge: bool = True
+
+    @model_validator(mode="after")
+    def _check(self) -> Self:
+        if self.backend == "ezkl" and not self.zero_knowledge:
+            raise wrong("zero_knowledge", "true, because backend = 'ezkl'", False)
+        return self
 
 
 class ChainTable(Table):

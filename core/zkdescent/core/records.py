@@ -117,7 +117,8 @@ class CircuitRecord(_Sparse):
     ``vka_digest`` the keccak256 of their concatenation (both empty for other backends). ``opening``
     is (L0.x, L0.y, U.x, U.y), zeros for range circuits and for other backends. ``logrows`` is the
     log2 of the rows (of the dyadic size). ``blocks`` is how many block proofs an aggregate covers,
-    ``child`` the ``vk_sha256`` of the step circuit that they are of; 0 and empty elsewhere.
+    ``child`` the ``vk_sha256`` of the step circuit that they are of; 0 and empty elsewhere. Without
+    ``zero_knowledge`` its proofs are shorter, and tell something of what was proven.
 
     ``objects`` maps names to object names. ezkl: vk, settings, pk, compiled, sol; barretenberg:
     program, circuit (the ACIR file), vk, sol, verifier (its verifier contract compiled, JSON with
@@ -125,7 +126,7 @@ class CircuitRecord(_Sparse):
     prover reads; of a barretenberg circuit it needs vk and verifier.
     """
 
-    SPARSE: ClassVar[tuple[str, ...]] = ("blocks", "child")
+    SPARSE: ClassVar[tuple[str, ...]] = ("blocks", "child", "zero_knowledge")
 
     role: Role
     backend: str
@@ -143,6 +144,7 @@ class CircuitRecord(_Sparse):
     srs: SrsSource
     blocks: int = 0
     child: bytes = b""
+    zero_knowledge: bool = True
     objects: dict[str, str] = field(default_factory=dict)
 
     def __post_init__(self) -> None:

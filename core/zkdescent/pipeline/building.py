@@ -141,7 +141,12 @@ def _aggregate(
     if blocks == 0:
         return None
     report.note(f"an aggregate of {blocks} block proofs is a large circuit: this takes a while")
-    key = hashlib.sha256(canonical_json({"child": step.vk_sha256.hex(), "blocks": blocks}))
+    said = {
+        "child": step.vk_sha256.hex(),
+        "blocks": blocks,
+        "zero_knowledge": step.zero_knowledge,
+    }
+    key = hashlib.sha256(canonical_json(said))
     return _made(
         store,
         "circuits/aggregate.json",

@@ -29,6 +29,7 @@ class Refused:
     """Candidates of one size that were refused for one reason.
 
     Attributes:
+        logrows: 0 where each circuit is as large as it needs to be.
         steps_per_proof: fewest and most; None if the size was refused for any number.
         detail: of the fewest.
     """
@@ -92,7 +93,7 @@ class Estimate:
         choice = self.choice
         return {
             "objective": self.tuning.objective,
-            "logrows": choice.size,
+            "logrows": choice.step.logrows,
             "steps_per_proof": choice.steps_per_proof,
             "block_proofs": choice.block_proofs,
             "range_proofs": choice.range_proofs,
@@ -190,7 +191,7 @@ def _refused(size: int, reason: str, group: list[Rejection]) -> Refused:
 
 def _brief(candidate: Candidate) -> dict[str, Any]:
     return {
-        "logrows": candidate.size,
+        "logrows": candidate.step.logrows,
         "steps_per_proof": candidate.steps_per_proof,
         "column_blocks": candidate.step.blocks,
         "seconds": round(candidate.seconds, 1),

@@ -16,7 +16,10 @@ _SALT_BITS = 248
 
 def project_prover(project: Project) -> ProofSystem:
     """Return the prover of a project."""
-    return make_backend(project.config.circuit.backend, salt=lambda: _salt(project))
+    circuit = project.config.circuit
+    return make_backend(
+        circuit.backend, salt=lambda: _salt(project), zero_knowledge=circuit.zero_knowledge
+    )
 
 
 def _salt(project: Project) -> int:

@@ -41,7 +41,7 @@ def size_circuits(
     return tune(
         Job(train.steps, train.batch_size, rows),
         programs,
-        cost_model(circuit.backend),
+        cost_model(circuit.backend, zero_knowledge=circuit.zero_knowledge),
         sizes=programs.backend.sizes(),
         limits=Limits(memory_mb=usable_memory_mb(), gas=TRANSACTION_GAS),
         overheads=OVERHEADS,

@@ -263,10 +263,11 @@ def about_products(prover: Prover, seed: int) -> Iterator[Lie]:
                 prover.solve(values, witnesses=frozen),
                 ZERO_TELLS | HASH_TELLS,
             )
-            if place % columns + 1 < columns:
-                # Orthogonal to (2, 4, 8, ...): only the hash says that this is not the challenge.
+            group = prover.walk.freivalds.group(prover.walk, index)
+            if place % columns + group < columns:
+                # Groups are weighed by 2, 4, 8, ...: only the hash says that this is not rho.
                 values = prover.consequences(index, place, true + 2)
-                values = _and(prover, values, index, place, place + 1)
+                values = _and(prover, values, index, place, place + group)
                 yield Lie(f"{name}, rho = 2", prover.solve(values, witnesses={rho: 2}), HASH_TELLS)
     for word, state in zip(words, before, strict=True):
         left_out = prover.honest[state] if state is not None else 0

@@ -7,12 +7,13 @@ from collections.abc import Callable
 import pytest
 
 from zkdescent.circuits.assemble import BATCH, CONTEXT, STATE
-from zkdescent.circuits.barretenberg.freivalds import Pin, deciding, pinned_products, worthwhile
+from zkdescent.circuits.barretenberg.commitment import PACKED_BITS
+from zkdescent.circuits.barretenberg.freivalds import deciding, pinned_products, worthwhile
 from zkdescent.circuits.program import Builder, Op, Program
 from zkdescent.core.errors import RangeOverflow
 
 from . import lies
-from .checker import ZERO
+from .checker import RANGE, ZERO
 from .dishonest import Lie, Prover, integers_of
 from .samples import CAPACITY, Sample, context, integers, products
 
@@ -34,6 +35,7 @@ PINNED: dict[str, Make] = {
     "moved": lambda b, x, y, c: b.rescale(b.neg(b.transpose(c)), 12, 16),
     "plus an input": lambda b, x, y, c: b.rescale(b.add(c, x), 12, 16),
     "scaled": lambda b, x, y, c: b.rescale(b.mul(c, b.constant(3)), 12, 16),
+    "compared": lambda b, x, y, c: b.is_positive(c, 40),
 }
 WRITTEN_OUT: dict[str, Make] = {
     "not rounded": lambda b, x, y, c: b.range_check(c, 40),
@@ -43,7 +45,6 @@ WRITTEN_OUT: dict[str, Make] = {
     "times nothing": lambda b, x, y, c: b.rescale(b.mul(c, b.constant(0)), 12, 16),
     "times an input": lambda b, x, y, c: b.rescale(b.mul(c, x), 12, 30),
     "itself twice": lambda b, x, y, c: b.rescale(b.sub(c, b.transpose(c)), 12, 16),
-    "compared": lambda b, x, y, c: b.is_positive(c, 40),
 }
 
 
@@ -51,7 +52,7 @@ WRITTEN_OUT: dict[str, Make] = {
 def test_products_that_a_rounding_decides_are_checked(name: str) -> None:
     made = program(PINNED[name])
     (pin,) = pinned_products(made).values()
-    assert made.nodes[pin.rounding].op is Op.RESCALE
+    assert made.nodes[pin.rounding].op in (Op.RESCALE, Op.IS_POSITIVE)
 
 
 @pytest.mark.parametrize("name", WRITTEN_OUT)
@@ -77,21 +78,62 @@ def test_two_products_do_not_decide_each_other() -> None:
     assert len(pins) == 1
     ((checked, pin),) = pins.items()
     (written,) = [i for i, n in enumerate(made.nodes) if n.op is Op.MATMUL and i != checked]
-    assert pin == Pin(pin.rounding, (written,))
+    assert pin.others == (written,)
     assert deciding(made, pins, (checked,)) == {(pin.rounding, False), (pin.rounding, True)}
     some = integers([(7 * i) % 901 - 450 for i in range(N * N)])
     sample = Sample(made, {CONTEXT: context(), STATE: some, BATCH: some[::-1]})
     prover = Prover(sample)
+    assert prover.checker(prover.honest) is None
+    (remainders,) = prover.walk.hints[pin.rounding].rest
     told = []
-    for place, true in enumerate(integers_of(prover.values[checked])):
-        witness = prover.solve()
-        assert prover.checker(witness) is None
-        values = list(prover.values)
-        values[checked] = values[checked].copy()
-        values[checked].reshape(-1)[place] = true + 1
-        told.append(Lie(f"{place}", prover.solve(values), frozenset({ZERO})))
+    for place in range(N * N):  # a product is what its rounding says: another remainder, another
+        witness = remainders.witness(place)
+        lied = prover.solve(witnesses={witness: prover.honest[witness] ^ 1})
+        told.append(Lie(f"{place}", lied, frozenset({ZERO})))
     tally = prover.judge(told)
     assert (tally.failures, tally.rejected) == ([], N * N)
+
+
+def test_errors_that_cancel_in_a_packed_group_are_out_of_range() -> None:
+    """2^w too much in one column and 1 too little in the next: the group does not show it."""
+    prover = Prover(products())
+    nodes = prover.sample.program.nodes
+    index = prover.node("second")
+    pin = prover.walk.freivalds.pins[index]
+    rows, columns = nodes[index].shape
+    assert pin.columns(columns) > 1
+    bits, _ = nodes[pin.rounding].attributes
+    hints = prover.walk.hints[pin.rounding]
+    (remainders,) = hints.rest
+    hidden = shown = 0
+    for row in range(rows):
+        place, other = row, rows + row  # columns 0 and 1; the product is rounded transposed
+        quotient, remainder = hints.result.witness(place), remainders.witness(other)
+        less = prover.honest[remainder] - 1
+        if less < 0:
+            continue
+        more = prover.honest[quotient] + (1 << pin.width - bits)
+        both = prover.solve(witnesses={quotient: more, remainder: less})
+        assert prover.checker.kinds(both) == {RANGE}
+        hidden += 1
+        for one in ({quotient: more}, {remainder: less}):
+            assert ZERO in prover.checker.kinds(prover.solve(witnesses=one))
+            shown += 1
+    assert hidden > rows // 2
+    assert shown == 2 * hidden
+
+
+def test_what_is_bounded_by_later_products_alone_is_not_packed() -> None:
+    """A sum with a later product bounds the error only if that one is right."""
+
+    def later(b: Builder, x: int, y: int, c: int) -> int:
+        ones = b.constant(*[1] * N, shape=(1, N))
+        return b.rescale(b.add(c, b.matmul(b.sum(y, (1,)), ones)), 12, 20)
+
+    ((_, pin),) = pinned_products(program(later)).items()
+    assert (pin.width, pin.columns(N)) == (PACKED_BITS, 1)
+    ((_, pin),) = pinned_products(program(PINNED["rounded"])).items()
+    assert pin.columns(N) > 1
 
 
 def test_the_challenge_changes_with_every_element() -> None:

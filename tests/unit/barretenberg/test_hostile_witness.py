@@ -43,7 +43,7 @@ CAMPAIGNS: dict[str, tuple[Callable[[Prover], Iterable[Lie]], dict[str, int]]] =
     "products": (lambda p: lies.about_products(p, 4), {"products": 160}),
     "single witnesses": (
         lambda p: lies.about_single_witnesses(p, 3),
-        {"gadgets": 1000, "inference": 110, "products": 1700},
+        {"gadgets": 1000, "inference": 110, "products": 1600},
     ),
 }
 

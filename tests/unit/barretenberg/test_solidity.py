@@ -24,7 +24,7 @@ GENERATED = "\n".join(
         "pragma solidity ^0.8.27;",
         "contract HonkVerifier is IVerifier {",
         "            let p := P",
-        *solidity._CHECKS.values(),
+        *(solidity._CHECKS | solidity._HIDING_CHECKS).values(),
         TAU,
         "}",
     ]
@@ -62,7 +62,7 @@ def test_finishing_twice_is_refused() -> None:
 @pytest.mark.parametrize(
     "piece",
     [
-        *solidity._CHECKS.values(),
+        *(solidity._CHECKS | solidity._HIDING_CHECKS).values(),
         "            let p := P\n",
         "pragma solidity ^0.8.27;\n",
         "contract HonkVerifier is IVerifier {",

@@ -27,6 +27,27 @@ def test_an_estimate_in_json_and_in_words(
     assert not (project / ".zkdescent").exists()
 
 
+def test_circuits_as_large_as_they_need_to_be(
+    cli: Cli, tmp_path: Path, write_project: Callable[..., Path]
+) -> None:
+    extra = 'backend = "barretenberg"'
+    project = write_project(tmp_path, logrows="auto", extra=extra)
+    answer = cli("estimate", "-C", project, "--json")
+    assert answer.code == 0
+    assert answer.json["logrows"] >= 12
+    assert answer.json["range_proofs"] == 0
+    hiding = answer.json["gas_per_block_proof"], answer.json["proof_bytes"]
+    words = cli("estimate", "-C", project)
+    assert "[circuit] steps_per_proof =" in words.out
+    assert "logrows = " not in words.out
+    project = write_project(
+        tmp_path / "open", logrows="auto", extra=f"{extra}\nzero_knowledge = false"
+    )
+    answer = cli("estimate", "-C", project, "--json")
+    without = answer.json["gas_per_block_proof"], answer.json["proof_bytes"]
+    assert without < hiding
+
+
 def test_what_no_circuit_holds_ends_with_2_and_advice(
     cli: Cli, tmp_path: Path, write_project: Callable[..., Path]
 ) -> None:

@@ -224,6 +224,8 @@ def test_a_second_mistake_is_mentioned() -> None:
         ("fraction_bits = 12", "fraction_bits = 7", "fraction_bits"),
         ("fraction_bits = 12", "fraction_bits = 17", "fraction_bits"),
         ('"ezkl"', '"plonky2"', "backend"),
+        ('"ezkl"', '"ezkl"\nzero_knowledge = false', "zero_knowledge"),
+        ('"ezkl"', '"barretenberg"\nzero_knowledge = "no"', "zero_knowledge"),
         ('"auto"', "0", "steps_per_proof"),
         ('"auto"', '"all"', "steps_per_proof"),
         ('"tester"', '"testnet"', "rpc"),
@@ -241,6 +243,17 @@ def test_values_out_of_range_are_refused_by_name(old: str, new: str, key: str) -
     assert key in caught.value.message or key in (caught.value.hint or "")
     assert caught.value.hint
     assert caught.value.path == "here/zkdescent.toml"
+
+
+def test_only_barretenberg_can_do_without_zero_knowledge() -> None:
+    asked = changed('"ezkl"', '"ezkl"\nzero_knowledge = false')
+    with pytest.raises(ConfigError) as caught:
+        parse_config(asked)
+    assert caught.value.message == "[circuit] zero_knowledge is not allowed"
+    assert caught.value.expected == "true, because backend = 'ezkl'"
+    assert caught.value.got is False
+    assert parse_config(DOCUMENTED).circuit.zero_knowledge
+    assert not parse_config(asked.replace('"ezkl"', '"barretenberg"')).circuit.zero_knowledge
 
 
 def test_steps_per_proof_that_does_not_divide_names_the_divisors() -> None:

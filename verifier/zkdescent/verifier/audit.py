@@ -40,7 +40,7 @@ from zkdescent.verifier._audit_statement import (
 from zkdescent.verifier._pieces import LoadProof, pieces
 from zkdescent.verifier.addresses import Addresses, predicted_addresses
 from zkdescent.verifier.chain import Chain
-from zkdescent.verifier.honk_code import LoadObject
+from zkdescent.verifier.honk_code import LoadObject, hides
 from zkdescent.verifier.ledger import LedgerClient
 from zkdescent.verifier.twins.commitment import tensor_hash
 from zkdescent.verifier.twins.hashing import circuit_id
@@ -64,6 +64,8 @@ class CheckedCircuit(Record):
     them, and ``circuit_id`` the chain's, which covers the numbers of the registration as well.
     ``verifier_code_hash`` is this release's for a reusable verifier; that of a dedicated one has
     not been checked by anybody; ultra-honk's code was found to hold the key of this name.
+    ``zero_knowledge`` says that proofs are of the length of those that hide everything but their
+    public inputs; it is never said of ezkl.
     """
 
     role: Role
@@ -72,6 +74,7 @@ class CheckedCircuit(Record):
     vk_sha256: bytes
     prover: ProverName
     verifier_code_hash: bytes
+    zero_knowledge: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -244,6 +247,7 @@ def _checked_circuits(manifest: Manifest, specs: CircuitSpecs) -> tuple[CheckedC
             vk_sha256=circuit.vk_sha256,
             prover=spec.prover,
             verifier_code_hash=spec.verifier_code_hash,
+            zero_knowledge=spec.prover == "ultra-honk" and hides(circuit),
         )
         for circuit, spec in pairs
     )

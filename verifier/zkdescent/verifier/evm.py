@@ -59,7 +59,7 @@ class EvmProofVerifier:
         self._load_object = load_object
         self._reusable: str | None = None
         self._registered: set[bytes] = set()
-        self._generated: dict[bytes, str] = {}
+        self._generated: dict[str, str] = {}
 
     def __call__(self, circuit: CircuitRecord, proof: ProofRecord) -> None:
         """Same as :meth:`verify`, so that the object is a ``verify_proof`` for the auditor."""
@@ -98,8 +98,12 @@ class EvmProofVerifier:
             )
 
     def _honk_verifier(self, circuit: CircuitRecord) -> str:
-        """Address of the circuit's verifier in the sandbox, by the key it was found for."""
-        if circuit.vk_sha256 not in self._generated:
+        """Address of the circuit's verifier in the sandbox.
+
+        One key has two verifiers: for proofs with zero knowledge, and for those without.
+        """
+        name = circuit.objects.get("verifier", "")
+        if name not in self._generated:
             if self._load_object is None:
                 raise ArtefactError("the circuit's verifier is needed", got=circuit.role)
             verifier = load_verifier(circuit, self._load_object)
@@ -111,8 +115,8 @@ class EvmProofVerifier:
                     got=keccak(self._sandbox.code(address)),
                     path=f"verifier of circuit {circuit.role}",
                 )
-            self._generated[circuit.vk_sha256] = address
-        return self._generated[circuit.vk_sha256]
+            self._generated[name] = address
+        return self._generated[name]
 
     def _verify_reusable(self, circuit: CircuitRecord, proof: ProofRecord, where: str) -> None:
         _check_words(circuit, where)

@@ -12,10 +12,11 @@ Layout of bb 5.0.0's key file for EVM targets (measured, not documented), 1,888 
     32 bytes   where public inputs begin in the trace
     64 bytes   each of 28 commitments: x, y big endian (zeros: the point at infinity)
 
-The generated contract stores each coordinate at a fixed place of its memory: ``PUSH value``,
-``PUSH place``, ``MSTORE``. It starts its transcript with keccak256 of the key file, modulo the
-scalar field's order, which binds the first three numbers as well. What this can't see is the rest
-of the code: the code is pinned whole only by its hash, which reports therefore name.
+The generated contract stores each coordinate at a fixed place of its memory, the same for proofs
+with and without zero knowledge: ``PUSH value``, ``PUSH place``, ``MSTORE``. It starts its
+transcript with keccak256 of the key file, modulo the scalar field's order, which binds the first
+three numbers as well. What this can't see is the rest of the code: the code is pinned whole only by
+its hash, which reports therefore name.
 """
 
 from __future__ import annotations
@@ -30,7 +31,7 @@ from eth_utils.crypto import keccak
 from zkdescent.core.errors import ArtefactError, ProofRejected
 from zkdescent.core.records import CircuitRecord, parse_json
 from zkdescent.verifier.twins.fixed import SCALAR_FIELD
-from zkdescent.verifier.twins.layout import layout_of
+from zkdescent.verifier.twins.layout import WORD_BYTES, honk_proof_bytes, layout_of
 
 LoadObject = Callable[[str], bytes]
 """Returns an object of the artefact store by its sha256; raises ArtefactError if it is missing."""
@@ -171,6 +172,13 @@ def _other_key(path: str, expected: str, got: object) -> ProofRejected:
         path=path,
         hint="the circuit names one key, and its proofs are checked against another",
     )
+
+
+def hides(circuit: CircuitRecord) -> bool:
+    """Whether proofs have the length of those with zero knowledge; the contract takes no other."""
+    committed = layout_of(circuit.backend, circuit.role, circuit.blocks).slots
+    length = WORD_BYTES * committed + honk_proof_bytes(circuit.logrows, zero_knowledge=True)
+    return circuit.proof_length == length
 
 
 def holds_ceremony_point(code: bytes) -> bool:

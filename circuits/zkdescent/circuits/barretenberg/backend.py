@@ -17,10 +17,17 @@ import numpy as np
 from zkdescent.circuits.assemble import STATE
 from zkdescent.circuits.barretenberg import acir, solidity, srs, toolchain
 from zkdescent.circuits.barretenberg.children import prove_child
-from zkdescent.circuits.barretenberg.circuits import ROLES, EmittedCircuit, capacity_of, emit
+from zkdescent.circuits.barretenberg.circuits import (
+    EMISSION,
+    ROLES,
+    EmittedCircuit,
+    capacity_of,
+    emit,
+)
 from zkdescent.circuits.barretenberg.commitment import commitment_bytes, tensor_digest
 from zkdescent.circuits.barretenberg.cost import estimate
 from zkdescent.circuits.barretenberg.model import LARGEST
+from zkdescent.circuits.barretenberg.proofs import TARGETS
 from zkdescent.circuits.barretenberg.recursion import Aggregate, ChildKey, ChildProof
 from zkdescent.circuits.bounds import GadgetBound
 from zkdescent.circuits.fixed_point import IntegerArray
@@ -29,14 +36,14 @@ from zkdescent.circuits.program_file import load_program, save_program
 from zkdescent.circuits.proof_system import BuiltCircuit, CircuitRequest, Locate, Proof, ProofSystem
 from zkdescent.core.errors import ProofRejected, ProverError
 from zkdescent.core.records import FIELD_MODULUS, CircuitRecord
+from zkdescent.verifier.twins.layout import honk_proof_bytes
 
-_TARGET = "evm"
 _SETUP_TIMEOUT_S, _PROVE_TIMEOUT_S, _VERIFY_TIMEOUT_S = 900, 3600, 120
 _PAIRING = "failed at pairing check"
 
 
 class BarretenbergBackend(ProofSystem):
-    """UltraHonk over BN254 with zero knowledge, by the native program bb.
+    """UltraHonk over BN254, by the native program bb.
 
     Commitments are salted hashes computed inside the circuit, so circuits of a project need not
     share a size, and step circuits bound their inputs themselves. Every circuit has a verifier
@@ -44,13 +51,15 @@ class BarretenbergBackend(ProofSystem):
 
     Args:
         salt: asked for when something is committed to.
+        zero_knowledge: whether proofs of circuits built here hide all but their public inputs.
     """
 
     name = "barretenberg"
     checks_ranges = True
 
-    def __init__(self, salt: Callable[[], int]) -> None:
+    def __init__(self, salt: Callable[[], int], *, zero_knowledge: bool = True) -> None:
         self._salt = salt
+        self._zero_knowledge = zero_knowledge
 
     def sizes(self) -> range:
         """Each circuit is as large as it needs to be."""
@@ -77,9 +86,10 @@ class BarretenbergBackend(ProofSystem):
         return save_program(request.program, request.fixed)
 
     def fingerprint(self, size: int) -> str:
-        """Version of bb and source of the reference string."""
+        """Versions of bb and of the emission, source of the reference string, what proofs hide."""
         source = srs.select(srs.points_for(1)).source
-        return f"{toolchain.PACKAGE} {toolchain.VERSION}, srs {source}"
+        hidden = "" if self._zero_knowledge else ", no zero knowledge"
+        return f"{toolchain.PACKAGE} {toolchain.VERSION}, {EMISSION}, srs {source}{hidden}"
 
     def build(self, request: CircuitRequest, size: int, directory: Path) -> BuiltCircuit:
         """Emit, make the verifying key, write and compile the verifier; see the base class."""
@@ -88,7 +98,7 @@ class BarretenbergBackend(ProofSystem):
         files = {name: directory / f"{request.role}.{name}" for name in _OBJECTS}
         files["program"].write_bytes(stored)
         files["circuit"].write_bytes(emitted.system.bytecode())
-        string = _write_keys(files, directory)
+        string = _write_keys(files, directory, self._zero_knowledge)
         record = self._record(request, emitted, files["vk"].read_bytes(), string)
         return BuiltCircuit(record, files)
 
@@ -99,14 +109,14 @@ class BarretenbergBackend(ProofSystem):
         circuit = Aggregate(ChildKey.of(locate(step.objects["vk"]).read_bytes()), blocks)
         files = {name: directory / f"aggregate.{name}" for name in _OBJECTS if name != "program"}
         files["circuit"].write_bytes(circuit.bytecode())
-        string = _write_keys(files, directory)
+        string = _write_keys(files, directory, step.zero_knowledge)
         key = files["vk"].read_bytes()
         level = int.from_bytes(key[:32], "big")
         record = replace(
             step,
             role="aggregate",
             vk_sha256=hashlib.sha256(key).digest(),
-            proof_length=32 * circuit.layout.slots + proof_bytes(level),
+            proof_length=32 * circuit.layout.slots + honk_proof_bytes(level, step.zero_knowledge),
             steps_per_proof=blocks * step.steps_per_proof,
             logrows=level,
             srs=string.source,
@@ -180,7 +190,7 @@ class BarretenbergBackend(ProofSystem):
             vk_sha256=hashlib.sha256(key).digest(),
             vka=(),
             vka_digest=b"",
-            proof_length=32 * emitted.words + proof_bytes(level),
+            proof_length=32 * emitted.words + honk_proof_bytes(level, self._zero_knowledge),
             public_values=outputs,
             features=request.features,
             outputs=request.outputs,
@@ -189,6 +199,7 @@ class BarretenbergBackend(ProofSystem):
             logrows=level,
             opening=(0, 0, 0, 0),
             srs=string.source,
+            zero_knowledge=self._zero_knowledge,
         )
 
     def commit(
@@ -244,18 +255,19 @@ class BarretenbergBackend(ProofSystem):
 
     def _prove_file(self, circuit: CircuitRecord, locate: Locate, witness: bytes) -> Proof:
         string = srs.select(1 << circuit.logrows)
+        target = TARGETS[circuit.zero_knowledge]
         with tempfile.TemporaryDirectory(prefix="zkdescent-") as scratch:
             folder = Path(scratch)
             (folder / "witness.gz").write_bytes(witness)
             arguments: list[str | Path] = [
                 "prove", "-b", locate(circuit.objects["circuit"]), "-w", folder / "witness.gz",
-                "-k", locate(circuit.objects["vk"]), "-o", folder, "-t", _TARGET,
+                "-k", locate(circuit.objects["vk"]), "-o", folder, "-t", target,
                 "-c", string.directory,
             ]  # fmt: skip
             run = toolchain.run(arguments, timeout=_PROVE_TIMEOUT_S)
             started = time.monotonic()
             key = locate(circuit.objects["vk"])
-            reason = _refused(key, folder / "proof", folder / "public_inputs", string)
+            reason = _refused(key, folder / "proof", folder / "public_inputs", target, string)
             if reason is not None:
                 raise ProverError(
                     f"a {circuit.role} proof that was just made does not verify",
@@ -285,7 +297,8 @@ class BarretenbergBackend(ProofSystem):
                 got=string.source,
                 hint="verify with the circuit's own contract: `zkdescent verify --engine evm`",
             )
-        words = circuit.proof_length - proof_bytes(circuit.logrows)
+        target = TARGETS[circuit.zero_knowledge]
+        words = circuit.proof_length - honk_proof_bytes(circuit.logrows, circuit.zero_knowledge)
         if len(proof) != circuit.proof_length:
             raise ProofRejected(
                 "the proof has the wrong length", expected=circuit.proof_length, got=len(proof)
@@ -296,7 +309,7 @@ class BarretenbergBackend(ProofSystem):
             (folder / "proof").write_bytes(proof[words:])
             (folder / "public_inputs").write_bytes(inputs)
             key = locate(circuit.objects["vk"])
-            reason = _refused(key, folder / "proof", folder / "public_inputs", string)
+            reason = _refused(key, folder / "proof", folder / "public_inputs", target, string)
         if reason is not None:
             raise ProofRejected(f"the {circuit.role} proof does not verify", got=reason)
 
@@ -305,18 +318,21 @@ class BarretenbergBackend(ProofSystem):
         return {"barretenberg": toolchain.VERSION, "bb": str(toolchain.find())}
 
 
-def _write_keys(files: dict[str, Path], directory: Path) -> srs.ReferenceString:
+def _write_keys(
+    files: dict[str, Path], directory: Path, zero_knowledge: bool
+) -> srs.ReferenceString:
     """Make the verifying key of a circuit, and its verifier contract, compiled."""
     gates = toolchain.count_gates(files["circuit"], timeout=_SETUP_TIMEOUT_S)
     string = srs.select(srs.points_for(gates))
     keys = directory / f"{files['circuit'].name}-key"
     keys.mkdir()
     arguments: list[str | Path] = [
-        "write_vk", "-b", files["circuit"], "-o", keys, "-t", _TARGET, "-c", string.directory,
+        "write_vk", "-b", files["circuit"], "-o", keys,
+        "-t", TARGETS[zero_knowledge], "-c", string.directory,
     ]  # fmt: skip
     toolchain.run(arguments, timeout=_SETUP_TIMEOUT_S)
     files["vk"].write_bytes((keys / "vk").read_bytes())
-    source = solidity.verifier_source(files["vk"], string)
+    source = solidity.verifier_source(files["vk"], string, zero_knowledge=zero_knowledge)
     files["sol"].write_text(source)
     compiled = solidity.compile_verifier(source)
     code = {name: compiled[name] for name in ("bytecode", "deployedBytecode")}
@@ -327,24 +343,18 @@ def _write_keys(files: dict[str, Path], directory: Path) -> srs.ReferenceString:
 _OBJECTS = ("program", "circuit", "vk", "sol", "verifier")
 
 
-def proof_bytes(level: int) -> int:
-    """Length of bb's own proof for 2**level rows."""
-    return 32 * (82 + 12 * level)
-
-
 @lru_cache(maxsize=4)
 def _emitted(stored: bytes) -> EmittedCircuit:
     """The circuit of a stored program, with or without Freivalds' checks, whichever is smaller."""
     program, fixed = load_program(stored)
     public = STATE in program.inputs and "batch" not in program.inputs
-    checked = emit(program, fixed, public_output=public)
-    if not checked.walk.freivalds.products:
-        return checked
-    plain = emit(program, fixed, public_output=public, freivalds=False)
-    return min(checked, plain, key=lambda e: e.system.gates)
+    checked, plain = (estimate(program, fixed, freivalds=choice) for choice in (True, False))
+    return emit(program, fixed, public_output=public, freivalds=checked < plain)
 
 
-def _refused(key: Path, proof: Path, inputs: Path, string: srs.ReferenceString) -> str | None:
+def _refused(
+    key: Path, proof: Path, inputs: Path, target: str, string: srs.ReferenceString
+) -> str | None:
     """Why bb does not accept a proof; None if it does.
 
     With the unsafe string bb, which has the ceremony's point built in, comes as far as the pairing
@@ -352,7 +362,7 @@ def _refused(key: Path, proof: Path, inputs: Path, string: srs.ReferenceString) 
     circuit's contract, which every proof meets again.
     """
     arguments: list[str | Path] = [
-        "verify", "-p", proof, "-i", inputs, "-k", key, "-t", _TARGET, "-c", string.directory,
+        "verify", "-p", proof, "-i", inputs, "-k", key, "-t", target, "-c", string.directory,
     ]  # fmt: skip
     try:
         toolchain.run(arguments, timeout=_VERIFY_TIMEOUT_S)

@@ -15,10 +15,14 @@ from zkdescent.circuits.assemble import BATCH, CONTEXT, STATE
 from zkdescent.circuits.barretenberg.commitment import HashRole
 from zkdescent.circuits.barretenberg.expression import atom
 from zkdescent.circuits.barretenberg.system import ConstraintSystem
+from zkdescent.circuits.barretenberg.uses import repeated
 from zkdescent.circuits.barretenberg.walk import Walk
 from zkdescent.circuits.executor import evaluate, execute
 from zkdescent.circuits.fixed_point import FixedPoint, IntegerArray
 from zkdescent.circuits.program import Program
+
+EMISSION = 2
+"""Changes whenever equal programs give other circuits than before."""
 
 ROLES = {STATE: HashRole.STATE, BATCH: HashRole.BATCH}
 
@@ -94,7 +98,7 @@ def emit(
         naturals = walk.naturals(program.output, capacity)
         digests.append(system.tensor_digest(HashRole.STATE, naturals, capacity + 1, salt))
         system.publish(1, digests)
-        walk.freivalds.finish(walk, digests, walk.within(program.output))
+        walk.freivalds.finish(walk, digests, repeated(program, program.output))
     return EmittedCircuit(program, fixed, walk, system, words)
 
 

@@ -9,11 +9,11 @@ from __future__ import annotations
 from zkdescent.circuits.assemble import CONTEXT, STATE
 from zkdescent.circuits.barretenberg.commitment import values_per_element
 from zkdescent.circuits.barretenberg.expression import gates, limb_widths, list_gates, range_gates
-from zkdescent.circuits.barretenberg.freivalds import Token, deciding, pinned_products
+from zkdescent.circuits.barretenberg.freivalds import Pin, Token, deciding, pinned_products
 from zkdescent.circuits.barretenberg.poseidon2 import RATE
 from zkdescent.circuits.barretenberg.system import ENTRY_GATES, PERMUTATION_GATES, READ_GATES
 from zkdescent.circuits.barretenberg.tables import intervals
-from zkdescent.circuits.barretenberg.uses import uses_of
+from zkdescent.circuits.barretenberg.uses import repeated, uses_of
 from zkdescent.circuits.fixed_point import FixedPoint
 from zkdescent.circuits.program import TABLES, Node, Op, Program
 
@@ -40,22 +40,32 @@ def _sponge(elements: int) -> int:
     return -(-elements // RATE) * PERMUTATION_GATES
 
 
-def estimate(program: Program, fixed: FixedPoint | None = None) -> float:
-    """Gates of a program's circuit with its commitments."""
-    return _Estimate(program, fixed or FixedPoint()).total()
+def estimate(
+    program: Program, fixed: FixedPoint | None = None, *, freivalds: bool | None = None
+) -> float:
+    """Gates of a program's circuit with its commitments.
+
+    Args:
+        freivalds: whether products of matrices are checked with a challenge where it seems worth
+            it; None: whichever takes fewer gates.
+    """
+    if freivalds is None:
+        return min(estimate(program, fixed, freivalds=choice) for choice in (True, False))
+    return _Estimate(program, fixed or FixedPoint(), freivalds=freivalds).total()
 
 
 class _Estimate:
-    def __init__(self, program: Program, fixed: FixedPoint) -> None:
+    def __init__(self, program: Program, fixed: FixedPoint, *, freivalds: bool) -> None:
         self.program = program
         self.fixed = fixed
         self.uses = uses_of(program)
-        self.pins = pinned_products(program)
+        self.pins = pinned_products(program) if freivalds else {}
         self.gates = 0.0
         self.forms: list[tuple[int, int]] = []
         self.bits: dict[Token, tuple[tuple[int, int], ...]] = {}
         self.tables: set[tuple[Op, int]] = set()
         self.widths: set[int] = set()
+        self.settled: dict[int, tuple[int, int]] = {}
 
     def total(self) -> float:
         nodes = self.program.nodes
@@ -75,13 +85,35 @@ class _Estimate:
         nodes = self.program.nodes
         roots = tuple(i for p in self.pins for i in (p, *nodes[p].inputs))
         words = _DIGESTS
-        for token in deciding(self.program, self.pins, roots):
+        hashed = {(i, False) for i in repeated(self.program, self.program.output)}
+        for token in deciding(self.program, self.pins, roots) - hashed:
             for size, bits in self.bits.get(token, ()):
                 elements, packing = _packed(size, bits)
                 words += elements
                 self.gates += packing
         self.gates += _sponge(words)
-        self.gates += max(nodes[p].shape[1] for p in self.pins)
+        groups = [
+            -(-nodes[p].shape[1] // pin.columns(nodes[p].shape[1])) for p, pin in self.pins.items()
+        ]
+        self.gates += max(groups) - 1
+        for index, pin in self.pins.items():
+            self._check(index, pin)
+
+    def _check(self, index: int, pin: Pin) -> None:
+        """The products with the challenge's powers, and packing for them."""
+        nodes = self.program.nodes
+        rows, inner = nodes[nodes[index].inputs[0]].shape
+        columns = nodes[index].shape[1]
+        per = pin.columns(columns)
+        products, linear = self.settled[pin.rounding] if pin.alone else (0, 1)
+        for lines, p, n in ((inner, 0, 1), (rows, products, linear)):
+            whole, rest = divmod(columns, per)
+            for groups, size in ((whole, per), (1, rest)):
+                if size:
+                    is_atom = size * n == 1 and not p
+                    packing = 0 if is_atom else gates(size * p, size * n + 1)
+                    self.gates += lines * groups * (packing + 1)
+        self.gates += rows * inner
 
     def _define(self, index: int) -> None:
         products, linear = self.forms[index]
@@ -141,8 +173,6 @@ class _Estimate:
         self._atoms(left)
         self._atoms(right)
         if index in self.pins:
-            rows, columns = self.program.nodes[left].shape[0], node.shape[1]
-            self.gates += inner * columns + rows * (columns + inner)
             return (0, 1)
         return (inner, 2 if inner > 1 else 1)
 
@@ -152,13 +182,13 @@ class _Estimate:
         match node.op:
             case Op.RESCALE:
                 bits, capacity = node.attributes
-                self.gates += size * gates(products, linear + 2)
+                self.gates += self._tied(index) * gates(products, linear + 2)
                 self._hints(index, size, (capacity + 1,), (bits,))
             case Op.RANGE_CHECK:
                 self.gates += size * gates(products, linear + 1)
                 self._hints(index, size, (node.attributes[0] + 1,), ())
             case Op.IS_POSITIVE:
-                self.gates += size * gates(products, linear + 2)
+                self.gates += self._tied(index) * gates(products, linear + 2)
                 self._hints(index, size, (1,), (node.attributes[0],))
             case Op.DIVIDE:
                 capacity, divisor = node.attributes
@@ -177,6 +207,16 @@ class _Estimate:
                 assert node.op in TABLES
                 self._table(index, node, products, linear)
         return (0, 1)
+
+    def _tied(self, index: int) -> int:
+        """Elements of a rounding that take an equation; it settles those of products alone."""
+        nodes = self.program.nodes
+        products, linear = self.forms[nodes[index].inputs[0]]
+        self.settled[index] = products, linear + 1  # two hints for the stand-in
+        settled = sum(
+            nodes[p].size for p, pin in self.pins.items() if pin.alone and pin.rounding == index
+        )
+        return nodes[index].size - settled
 
     def _hints(
         self, index: int, size: int, result: tuple[int, ...], checks: tuple[int, ...]

@@ -1,25 +1,34 @@
 """Products of matrices checked with a random vector instead of being written out.
 
-C = A B is checked as C r = A (B r) with r = (rho, rho^2, ...) (Freivalds 1977): as many products as
-the matrices have elements, in place of the triple product. rho is the hash of everything that
-decides A, B and C, made inside the circuit: a prover who changes one of them changes rho. If C
-differs from A B, a polynomial of degree at most the number of columns vanishes at rho, whose
-probability is below 2^-230 for each hash that is tried.
+C = A B is checked as C r = A (B r) (Freivalds 1977): about as many products as the matrices have
+elements, in place of the triple product. r depends on rho, the hash of everything that decides A, B
+and C, made inside the circuit: a prover who changes one of them changes rho.
 
-What decides a matrix is found here. C's elements are witnesses that nothing else computes, so there
-must be a rounding that takes C in, element by element, without another unknown: its quotient and
-remainder then decide C. Everything else follows from hints that are range-checked, and from the
-committed inputs, whose digests are hashed first.
+What decides a matrix is found here. Nothing else computes C, so there must be a rounding or a
+comparison that takes C in, element by element, without another unknown: its hints then decide C.
+Everything else follows from hints that are range-checked, and from the committed inputs, whose
+digests are hashed first. Where nobody else reads C, its elements are no witnesses at all: the
+rounding's equation, solved for C, stands for them.
+
+Columns are packed: r = (rho, rho 2^w, rho 2^2w, ..., rho^2, rho^2 2^w, ...), as many columns to a
+power of rho as a field element has room for. If all products before it in the program are right,
+the hints that decide C and the bounds of A and B leave each element of C - A B below 2^(w-1) in
+magnitude, whoever chose the witness; so a packed group is zero only if each of its elements is. For
+the first product that is wrong a polynomial, whose degree is at most the number of groups, would
+have to vanish at rho: its probability is below 2^-230 for each hash that is tried.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import TYPE_CHECKING
 
-from zkdescent.circuits.barretenberg.commitment import HashRole, capacity_word
+from zkdescent.circuits.barretenberg.commitment import PACKED_BITS, HashRole, capacity_word
 from zkdescent.circuits.barretenberg.expression import Expression, atom, product, total
+from zkdescent.circuits.barretenberg.uses import uses_of
+from zkdescent.circuits.bounds import unchecked_bounds
 from zkdescent.circuits.program import Op, Program
 
 if TYPE_CHECKING:
@@ -28,16 +37,32 @@ if TYPE_CHECKING:
 
 HINTED = frozenset({Op.RESCALE, Op.DIVIDE, Op.SQRT, Op.IS_POSITIVE, Op.RANGE_CHECK})
 
+_NO_WITNESS = -1
+"""Names below it stand for elements that have no witness."""
+
 _BINDING_GATES = 4.5
 """Gates an element of C costs because its quotient and remainder must be hashed, about."""
 
 
 @dataclass(frozen=True, slots=True)
 class Pin:
-    """What decides a product's elements: a rounding of them, and other nodes that enter it."""
+    """What decides a product's elements.
+
+    Attributes:
+        rounding: the rounding or comparison that takes them in.
+        others: nodes that enter it besides.
+        width: w: bits that an element of the product's error takes, sign included.
+        alone: nobody else reads the product, and all elements come with the same factor.
+    """
 
     rounding: int
     others: tuple[int, ...]
+    width: int = PACKED_BITS
+    alone: bool = False
+
+    def columns(self, count: int) -> int:
+        """Columns, of so many, that one field element holds."""
+        return max(1, min(count, PACKED_BITS // self.width))
 
 
 Pins = Mapping[int, Pin]
@@ -59,6 +84,7 @@ def pinned_products(program: Program) -> dict[int, Pin]:
         for source in node.inputs:
             consumers[source].append(index)
     pins: dict[int, Pin] = {}
+    bounds, uses = committed_bounds(program), uses_of(program)
     for index, node in enumerate(program.nodes):
         if node.op is not Op.MATMUL:
             continue
@@ -67,9 +93,9 @@ def pinned_products(program: Program) -> dict[int, Pin]:
             continue
         if any(program.nodes[i].op is Op.CONSTANT for i in node.inputs):
             continue
-        pin = _pin(program, index, consumers)
-        if pin is not None:
-            pins[index] = pin
+        way = _way(program, index, consumers)
+        if way is not None:
+            pins[index] = _pin(program, way, bounds, uses)
     while True:
         circular = _circular(program, pins)
         if circular is None:
@@ -77,21 +103,78 @@ def pinned_products(program: Program) -> dict[int, Pin]:
         del pins[circular]
 
 
-def _pin(program: Program, index: int, consumers: list[list[int]]) -> Pin | None:
-    """The nearest rounding that every element of a node reaches, alone and undiminished."""
+def committed_bounds(program: Program) -> tuple[int, ...]:
+    """Exclusive bounds on all nodes, given that committed inputs are range-checked."""
+    inputs = {name: _digits(program.nodes[i].attributes[1]) for name, i in program.inputs.items()}
+    return unchecked_bounds(program, inputs, _digits)
+
+
+def _digits(capacity: int) -> int:
+    return (1 << capacity) + 1
+
+
+def _pin(program: Program, way: tuple[int, ...], bounds: Sequence[int], uses: Sequence[int]) -> Pin:
+    nodes, rounding = program.nodes, way[-1]
+    node = nodes[rounding]
+    if node.op is Op.RESCALE:
+        bits, capacity = node.attributes
+        held = (_digits(capacity) << bits) + (1 << bits)
+    else:
+        held = _digits(node.attributes[0])
+    steps = tuple(pairwise(way[:-1]))
+    others = tuple(
+        i
+        for before, at in steps
+        if nodes[at].op is not Op.CONCAT
+        for i in nodes[at].inputs
+        if i != before
+    )
+    if max(_products(program, others), default=0) > way[0]:
+        width = (
+            PACKED_BITS  # what enters beside the product is bounded only if later ones are right
+        )
+    else:
+        width = min(PACKED_BITS, (held + bounds[node.inputs[0]]).bit_length() + 1)
+    alone = all(uses[i] == 1 for i in way[:-1])
+    return Pin(rounding, others, width, alone and all(_is_even(program, *step) for step in steps))
+
+
+def _products(program: Program, roots: Iterable[int]) -> set[int]:
+    """Products of matrices on which nodes depend, other than through hints."""
+    found: set[int] = set()
+    waiting = list(roots)
+    while waiting:
+        index = waiting.pop()
+        node = program.nodes[index]
+        if index not in found and node.op not in HINTED:
+            found.add(index)
+            waiting += node.inputs
+    return {i for i in found if program.nodes[i].op is Op.MATMUL}
+
+
+def _is_even(program: Program, source: int, index: int) -> bool:
+    """Whether each element of the source is found once in the node, all with one factor."""
+    node = program.nodes[index]
+    if node.op is Op.TAKE:
+        return sum(i >= 0 for i in node.attributes) == program.nodes[source].size
+    if node.op is Op.MUL:
+        (factor,) = [i for i in node.inputs if i != source]
+        return len(set(program.nodes[factor].attributes)) == 1
+    return True
+
+
+def _way(program: Program, index: int, consumers: list[list[int]]) -> tuple[int, ...] | None:
+    """The shortest way to a rounding that every element of a node reaches undiminished."""
     seen = {index}
-    frontier: list[tuple[int, tuple[int, ...]]] = [(index, ())]
+    frontier: list[tuple[int, ...]] = [(index,)]
     while frontier:
-        current, others = frontier.pop(0)
-        for c in consumers[current]:
-            node = program.nodes[c]
-            if node.op is Op.RESCALE:
-                return Pin(c, others)
-            if c in seen or not _keeps(program, c, current):
-                continue
-            seen.add(c)
-            more = tuple(i for i in node.inputs if i != current)
-            frontier.append((c, others + more))
+        way = frontier.pop(0)
+        for c in consumers[way[-1]]:
+            if program.nodes[c].op in (Op.RESCALE, Op.IS_POSITIVE):
+                return (*way, c)
+            if c not in seen and _keeps(program, c, way[-1]):
+                seen.add(c)
+                frontier.append((*way, c))
     return None
 
 
@@ -175,15 +258,49 @@ def _circular(program: Program, pins: Pins) -> int | None:
 
 
 class Freivalds:
-    """Collects products during a walk, and checks them all with one challenge after it."""
+    """Collects products during a walk, and checks them all with one challenge after it.
+
+    Attributes:
+        settled: by the name of a product's element that has no witness, a factor and what the
+            element times that factor is.
+    """
 
     def __init__(self, pins: Pins) -> None:
         self.pins = pins
         self.products: list[int] = []
+        self._stand_ins: dict[int, range] = {}
+        self.settled: dict[int, tuple[int, Expression]] = {}
 
     def add(self, index: int) -> None:
         """A product whose elements have been allocated."""
         self.products.append(index)
+
+    def stand_ins(self, index: int, size: int) -> list[Expression]:
+        """Elements of a product that has no witnesses: each is to be settled once."""
+        first = -2 - sum(len(names) for names in self._stand_ins.values())
+        self._stand_ins[index] = range(first, first - size, -1)
+        self.products.append(index)
+        return [atom(name) for name in self._stand_ins[index]]
+
+    def settle(self, left: Expression, right: Expression) -> bool:
+        """Solve left = right for the stand-in on the left; False if there is none."""
+        found = [(c, w) for c, w in left.linear if w < _NO_WITNESS]
+        if not found:
+            return False
+        ((factor, name),) = found
+        assert name not in self.settled
+        rest = left._replace(linear=tuple(t for t in left.linear if t[1] != name))
+        self.settled[name] = factor, right.plus(rest, -1)
+        return True
+
+    def _product(self, walk: Walk, index: int) -> tuple[int, list[Expression]]:
+        """A factor, and the product's elements times that factor."""
+        if index not in self._stand_ins:
+            return 1, walk.elements[index]
+        solved = [self.settled[name] for name in self._stand_ins[index]]
+        ((factor, _), *_) = solved
+        assert all(f == factor for f, _ in solved)
+        return factor, [e for _, e in solved]
 
     def finish(self, walk: Walk, digests: list[Expression], bound: frozenset[int]) -> None:
         """Derive the challenge and check all products.
@@ -196,9 +313,9 @@ class Freivalds:
             return
         rho = self._challenge(walk, digests, bound)
         nodes = walk.program.nodes
-        columns = max(nodes[i].shape[1] for i in self.products)
+        groups = max(-(-nodes[i].shape[1] // self.group(walk, i)) for i in self.products)
         powers = [rho]
-        while len(powers) < columns:
+        while len(powers) < groups:
             powers += walk.system.defined([product(powers[-1], rho)])
         for index in self.products:
             self._check(walk, index, powers)
@@ -225,27 +342,48 @@ class Freivalds:
         initial = capacity_word(HashRole.TRANSCRIPT, 0, len(elements))
         return walk.system.sponge(initial, elements)
 
+    def group(self, walk: Walk, index: int) -> int:
+        """Columns of a product that one field element holds."""
+        return self.pins[index].columns(walk.program.nodes[index].shape[1])
+
     def _check(self, walk: Walk, index: int, powers: list[Expression]) -> None:
         system, node = walk.system, walk.program.nodes[index]
         left, right = node.inputs
-        a, b, c = walk.elements[left], walk.elements[right], walk.elements[index]
+        factor, c = self._product(walk, index)
         rows, inner = walk.program.nodes[left].shape
         columns = node.shape[1]
-        challenge = [e.linear[0][1] for e in powers[:columns]]
+        width, per = self.pins[index].width, self.group(walk, index)
+        groups = -(-columns // per)
+        challenge = [e.linear[0][1] for e in powers[:groups]]
+
+        def packed(matrix: list[Expression]) -> list[Expression]:
+            """Groups of a matrix's columns, each in one witness."""
+            if per == 1 and all(e.is_atom for e in matrix):
+                return matrix
+            lines = [matrix[at : at + columns] for at in range(0, len(matrix), columns)]
+            return system.defined(
+                [
+                    total(e.scaled(1 << width * t) for t, e in enumerate(line[at : at + per]))
+                    for line in lines
+                    for at in range(0, columns, per)
+                ]
+            )
 
         def products(s: Solution) -> list[int]:
-            r = [s.witness[w] for w in challenge]
+            r = [s.witness[challenge[j // per]] << width * (j % per) for j in range(columns)]
             matrix = s.values[right].reshape(inner, columns).tolist()
             return [sum(x * y for x, y in zip(row, r, strict=True)) for row in matrix]
 
+        b = packed(walk.elements[right])
         start = system.allocate(inner, products)
         image = [atom(start + k) for k in range(inner)]
         for k in range(inner):
-            row = [product(b[k * columns + j], powers[j]) for j in range(columns)]
+            row = [product(b[k * groups + g], powers[g]) for g in range(groups)]
             system.equal(total(row), image[k])
+        a, c = walk.elements[left], packed(c)
         for i in range(rows):
-            got = [product(c[i * columns + j], powers[j]) for j in range(columns)]
-            wanted = [product(a[i * inner + k], image[k]) for k in range(inner)]
+            got = [product(c[i * groups + g], powers[g]) for g in range(groups)]
+            wanted = [product(a[i * inner + k], image[k]).scaled(factor) for k in range(inner)]
             system.equal(total(got), total(wanted))
 
 

@@ -6,11 +6,13 @@ gas with its logarithm. Figures are of two idle cores of the reference machine (
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from math import ceil, log2
 
 from zkdescent.circuits.barretenberg.cost import estimate
 from zkdescent.circuits.program import Program
 from zkdescent.circuits.tuner.costs import CircuitCost, Demand
+from zkdescent.verifier.twins.layout import honk_proof_bytes
 
 LARGEST = 22
 """log2 of the most rows that are offered."""
@@ -20,11 +22,15 @@ _SECONDS, _SECONDS_PER_ROW = 0.15, 2.0e-5
 _SETUP, _SETUP_PER_ROW = 6.0, 3.0e-5
 _MEMORY, _MEMORY_PER_ROW = 40.0, 1.0e-3
 _GAS, _GAS_PER_LEVEL, _GAS_PER_INPUT = 480_000, 24_500, 800
+_HIDING_GAS = 85_000
 _WORDS = 4
 
 
+@dataclass(frozen=True, slots=True)
 class HonkModel:
     """Implements `tuner.costs.CostModel`; every circuit has the size it needs."""
+
+    zero_knowledge: bool = True
 
     def demand(self, program: Program, size: int, *, public_output: bool = False) -> Demand:
         """Gates; a program without context is the range circuit, which this prover has not."""
@@ -52,6 +58,10 @@ class HonkModel:
             setup_seconds=_SETUP + _SETUP_PER_ROW * rows,
             peak_memory_mb=_MEMORY + _MEMORY_PER_ROW * rows,
             proving_key_mb=0.0,
-            proof_bytes=32 * (inputs + 82 + 12 * level),
-            gas=_GAS + _GAS_PER_LEVEL * level + _GAS_PER_INPUT * inputs,
+            proof_bytes=32 * inputs + honk_proof_bytes(level, self.zero_knowledge),
+            gas=_GAS
+            + _GAS_PER_LEVEL * level
+            + _GAS_PER_INPUT * inputs
+            - (0 if self.zero_knowledge else _HIDING_GAS),
+            logrows=level,
         )

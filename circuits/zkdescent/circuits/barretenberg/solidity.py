@@ -12,7 +12,8 @@ must go on checking (:data:`_CHECKS`; a text that lacks one of them, or has it t
   result of each call is kept; the point at infinity is allowed, as it must be;
 - pairing points, through which a circuit that verifies proofs hands on their unfinished checks, are
   part of the public inputs' argument, so the circuit says what they are; they join the pairing;
-- sumcheck, the Libra consistency check and the pairing; any failure reverts, success returns 1.
+- sumcheck, the pairing, and with zero knowledge Libra's consistency; any failure reverts, success
+  returns 1.
 
 What it does not check is the encoding of the call: it follows the caller's offsets, and takes gaps,
 overlaps and trailing bytes. The inserted check reverts on every encoding but the canonical one.
@@ -29,6 +30,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+from zkdescent.circuits.barretenberg.proofs import TARGETS
 from zkdescent.circuits.barretenberg.srs import CEREMONY_G2_WORDS, ReferenceString
 from zkdescent.circuits.barretenberg.toolchain import BUILD, PACKAGE, run
 from zkdescent.circuits.solc import compile_solidity, only_contract
@@ -76,11 +78,12 @@ _CHECKS = {
     "the pairing points' range": "and(lt(p0_other_x, q), lt(p0_other_y, q)),",
     "the other pairing point's range": "and(lt(p1_other_x, q), lt(p1_other_y, q))",
     "sumcheck's last round": "if iszero(sumcheck_valid) {",
-    "Libra's consistency": "                if diff {\n",
     "the group operations": "if iszero(precomp_success_flag) {",
     "the pairing": "staticcall(gas(), 8, 0x00, 0x180, 0x00, 0x20))",
     "the pairing's result": "if iszero(and(pairing_success, mload(0x00))) {",
 }
+_HIDING_CHECKS = {"Libra's consistency": "                if diff {\n"}
+"""Of proofs with zero knowledge: that what hides sumcheck's polynomials was itself opened right."""
 _TAU = re.compile(
     r"// G2 \[x\]\n"
     r"\s*mstore\(0x100, 0x([0-9a-f]{64})\)\n\s*mstore\(0x120, 0x([0-9a-f]{64})\)\n"
@@ -88,11 +91,12 @@ _TAU = re.compile(
 )
 
 
-def verifier_source(vk: Path, string: ReferenceString) -> str:
+def verifier_source(vk: Path, string: ReferenceString, *, zero_knowledge: bool = True) -> str:
     """Return the Solidity of a circuit's verifier, hardened and bound to the string.
 
     Args:
         vk: the circuit's verifying key, as `bb write_vk -t evm` wrote it under this string.
+        zero_knowledge: whether the proofs it takes have it; the key is the same.
 
     Raises:
         ToolMissing: bb is not installed, or another version.
@@ -100,12 +104,12 @@ def verifier_source(vk: Path, string: ReferenceString) -> str:
     """
     with tempfile.TemporaryDirectory(prefix="zkdescent-verifier-") as scratch:
         path = Path(scratch) / "Verifier.sol"
-        options = ["-k", str(vk), "-o", str(path), "-t", "evm", "--optimized"]
+        options = ["-k", str(vk), "-o", str(path), "-t", TARGETS[zero_knowledge], "--optimized"]
         run(["write_solidity_verifier", *options], timeout=_TIMEOUT_S)
-        return finish(path.read_text(encoding="utf-8"), string)
+        return finish(path.read_text(encoding="utf-8"), string, zero_knowledge=zero_knowledge)
 
 
-def finish(source: str, string: ReferenceString) -> str:
+def finish(source: str, string: ReferenceString, *, zero_knowledge: bool = True) -> str:
     """Return the text that bb wrote, hardened and with [tau]_2 of the string.
 
     Raises:
@@ -113,7 +117,7 @@ def finish(source: str, string: ReferenceString) -> str:
     """
     if _MARKER in source:
         raise ProverError("the verifier's source is hardened already")
-    for what, text in _CHECKS.items():
+    for what, text in (_CHECKS | (_HIDING_CHECKS if zero_knowledge else {})).items():
         _once(source.count(text), f"the check of {what}")
     source = _replace(_ENTRY, source, lambda found: found + _CANONICAL, "the entry of verify")
     source = _bind(source, string)

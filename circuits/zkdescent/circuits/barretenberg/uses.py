@@ -1,10 +1,18 @@
-"""How often each node's elements are written into a constraint."""
+"""Who reads a node's elements: how often they are written down, and who repeats them."""
 
 from __future__ import annotations
 
 from zkdescent.circuits.program import Op, Program
 
 _VIEWS = frozenset({Op.SLICE, Op.TAKE, Op.RESHAPE, Op.TRANSPOSE, Op.CONCAT})
+
+
+def repeated(program: Program, index: int) -> frozenset[int]:
+    """Nodes all of whose elements a node repeats as they are, itself among them."""
+    node = program.nodes[index]
+    if node.op in (Op.CONCAT, Op.RESHAPE, Op.TRANSPOSE):
+        return frozenset({index}).union(*(repeated(program, i) for i in node.inputs))
+    return frozenset({index})
 
 
 def uses_of(program: Program) -> list[int]:

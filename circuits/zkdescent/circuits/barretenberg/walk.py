@@ -133,13 +133,6 @@ class Walk:
                 shifted[place] = atom(w)
         return shifted
 
-    def within(self, index: int) -> frozenset[int]:
-        """Nodes all of whose elements a node repeats as they are."""
-        node = self.program.nodes[index]
-        if node.op in (Op.CONCAT, Op.RESHAPE, Op.TRANSPOSE):
-            return frozenset({index}).union(*(self.within(i) for i in node.inputs))
-        return frozenset({index})
-
     # --- operations -------------------------------------------------------------------------
 
     def _emit(self, index: int, node: Node) -> Elements:
@@ -275,9 +268,11 @@ class Walk:
         return self._sums[index, axis]
 
     def _unproven(self, index: int, node: Node) -> Elements:
-        """A product whose elements are witnesses, to be checked with the challenge."""
+        """A product to be checked with the challenge."""
         self.atoms(node.inputs[0])
         self.atoms(node.inputs[1])
+        if self.freivalds.pins[index].alone:
+            return self.freivalds.stand_ins(index, node.size)
         start = self.system.allocate(node.size, lambda s: s.values[index].reshape(-1).tolist())
         self.freivalds.add(index)
         return [atom(start + i) for i in range(node.size)]
@@ -296,7 +291,7 @@ class Walk:
         self.hints[index] = Hints(q, (r,))
         results = [atom(w, -(1 << capacity)) for w in _witnesses(q)]
         for e, quotient, remainder in zip(x, results, _witnesses(r), strict=True):
-            self.system.equal(
+            self._tie(
                 Expression(e.products, e.linear, e.constant + half),
                 quotient.scaled(1 << bits).plus(atom(remainder)),
             )
@@ -343,8 +338,13 @@ class Walk:
         self.hints[index] = Hints(p, (t,))
         for e, positive, rest in zip(x, _witnesses(p), _witnesses(t), strict=True):
             parts = Expression((), ((size, positive), (1, rest)), 1 - size)
-            self.system.equal(e, parts)
+            self._tie(e, parts)
         return [atom(w) for w in _witnesses(p)]
+
+    def _tie(self, left: Expression, right: Expression) -> None:
+        """Two expressions are equal, unless the left one is still to be found: then it is this."""
+        if not self.freivalds.settle(left, right):
+            self.system.equal(left, right)
 
     def _divide(self, index: int, node: Node) -> Elements:
         capacity, divisor = node.attributes

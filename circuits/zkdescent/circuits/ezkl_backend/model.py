@@ -113,6 +113,7 @@ class EzklModel:
             proving_key_mb=shape.key_bytes / 1e6,
             proof_bytes=shape.proof_bytes,
             gas=shape.gas,
+            logrows=size,
         )
 
 

@@ -47,6 +47,7 @@ class CircuitCost:
         peak_memory_mb: of the proving process, mebibytes.
         proving_key_mb: on disk, megabytes (10**6 bytes).
         gas: a transaction that verifies one proof with the verifier for all circuits.
+        logrows: log2 of its rows.
     """
 
     blocks: int
@@ -56,6 +57,7 @@ class CircuitCost:
     proving_key_mb: float
     proof_bytes: int
     gas: int
+    logrows: int = 0
 
 
 class CostModel(Protocol):

@@ -241,7 +241,7 @@ class _Search:
             size=size,
             steps_per_proof=steps,
             block_proofs=proofs,
-            range_proofs=self.job.range_proofs(steps),
+            range_proofs=self.job.range_proofs(steps) if range_.proof_bytes else 0,
             step=step,
             range=range_,
             inference=inference,

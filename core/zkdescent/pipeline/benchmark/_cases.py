@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import TYPE_CHECKING
 
+from zkdescent.circuits.fixed_point import FixedPoint
 from zkdescent.train.losses import declared_loss
 
 if TYPE_CHECKING:
@@ -47,6 +48,7 @@ class Case:
         probabilities: targets are squashed into (0, 1), for models that end in a sigmoid.
         configurations: zkdescent's circuits on ezkl, the fastest first.
         levels: log2 of rows that circuits on Barretenberg may have; steps per proof are chosen.
+        arithmetic: by default what a project declares by default.
     """
 
     name: str
@@ -57,6 +59,7 @@ class Case:
     probabilities: bool = False
     configurations: tuple[Configuration, ...] = ()
     levels: range = range(15, 19)
+    arithmetic: FixedPoint = field(default_factory=FixedPoint)
 
     def module(self) -> torch.nn.Module:
         """The model with its initial parameters, the same at every call."""
@@ -162,5 +165,6 @@ LARGE = Case(
     features=64,
     targets=16,
     levels=range(15, 21),
+    arithmetic=FixedPoint(headroom_bits=4),
 )
-"""10,384 parameters, measured on Barretenberg alone; not attempted with ezkl."""
+"""10,384 parameters below 16, measured on Barretenberg alone; not attempted with ezkl."""

@@ -20,7 +20,6 @@ from zkdescent.pipeline.benchmark._cases import FASTEST, LEAST_GAS, Case
 from zkdescent.pipeline.benchmark._float import train_float
 from zkdescent.pipeline.benchmark._gas import GasMeter
 from zkdescent.pipeline.benchmark._ours import (
-    ARITHMETIC,
     CONTEXT,
     OwnCircuit,
     TracedCase,
@@ -104,24 +103,28 @@ def choose(traced: TracedCase) -> list[tuple[str, Filling]]:
     return [(FASTEST, fastest), (LEAST_GAS, cheapest)]
 
 
-def build_honk(case: Case, directory: Path, *, quick: bool) -> list[HonkCircuit]:
+def build_honk(
+    case: Case, directory: Path, *, quick: bool, zero_knowledge: bool = True
+) -> list[HonkCircuit]:
     """Build the circuits of a case, the fastest first.
 
     Args:
         quick: the first alone.
+        zero_knowledge: whether proofs hide all but their public inputs.
 
     Raises:
         ProverError: no circuit holds a step, or bb failed.
     """
     started = time.perf_counter()
-    traced = trace_case(case, make_backend(BACKEND), 0)
-    emit(traced.step_request(1).program, ARITHMETIC, public_output=False)
+    traced = trace_case(case, make_backend(BACKEND, zero_knowledge=zero_knowledge), 0)
+    emit(traced.step_request(1).program, case.arithmetic, public_output=False)
     circuit_seconds = time.perf_counter() - started
     chosen = choose(traced)[: 1 if quick else None]
     built = []
     for number, (name, filling) in enumerate(chosen):
         circuit, gates = _built(traced, filling, directory / str(number))
         label = f"{OURS} on {BACKEND}, {name}" if name else f"{OURS} on {BACKEND}"
+        label += "" if zero_knowledge else ", no zero knowledge"
         built.append(HonkCircuit(label, traced, circuit, gates, circuit_seconds))
     return built
 
@@ -200,7 +203,7 @@ def _built(traced: TracedCase, filling: Filling, directory: Path) -> tuple[OwnCi
 
 
 def _estimated(traced: TracedCase, steps: int) -> float:
-    return estimate(traced.step_request(steps).program, ARITHMETIC)
+    return estimate(traced.step_request(steps).program, traced.case.arithmetic)
 
 
 def _gates_per_step(traced: TracedCase) -> float:

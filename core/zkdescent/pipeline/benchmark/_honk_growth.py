@@ -17,13 +17,13 @@ from zkdescent.circuits.barretenberg.backend import BarretenbergBackend
 from zkdescent.circuits.barretenberg.circuits import EmittedCircuit, emit
 from zkdescent.circuits.barretenberg.cost import FIXED_GATES
 from zkdescent.circuits.barretenberg.model import HonkModel
+from zkdescent.circuits.fixed_point import FixedPoint
 from zkdescent.circuits.proof_system import Proof
 from zkdescent.circuits.tuner.costs import Demand
 from zkdescent.core.records import CircuitRecord
 from zkdescent.pipeline.benchmark._cases import Case, mlp_case
 from zkdescent.pipeline.benchmark._growth import speed
 from zkdescent.pipeline.benchmark._ours import (
-    ARITHMETIC,
     TracedCase,
     digest_of,
     step_inputs,
@@ -104,7 +104,7 @@ def _point(point: PlannedHonk, backend: BarretenbergBackend, largest_proven: int
     traced = trace_case(point.case, backend, 0)
     program = traced.step_request(1).program
     started = time.perf_counter()
-    emitted = emit(program, ARITHMETIC, public_output=False, freivalds=point.freivalds)
+    emitted = emit(program, point.case.arithmetic, public_output=False, freivalds=point.freivalds)
     emission_seconds = time.perf_counter() - started
     gates = emitted.system.gates + FIXED_GATES
     cost = HonkModel().cost(Demand(rows=gates, tensors=(), tables=0), 0)
@@ -176,7 +176,7 @@ def _record(level: int, objects: dict[str, str]) -> CircuitRecord:
         public_values=0,
         features=0,
         outputs=0,
-        fraction_bits=ARITHMETIC.fraction_bits,
+        fraction_bits=FixedPoint().fraction_bits,
         steps_per_proof=1,
         logrows=level,
         opening=(0, 0, 0, 0),

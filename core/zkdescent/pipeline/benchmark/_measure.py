@@ -131,17 +131,20 @@ def measure(
 
 
 def measure_large(case: Case, meter: GasMeter, progress: Progress) -> Findings:
-    """Measure a case on Barretenberg alone, in its fastest configuration, one proof.
+    """Measure a case on Barretenberg alone, in its fastest configuration, a proof of each kind.
 
     Args:
-        progress: told what was finished, twice.
+        progress: told what was finished, three times.
 
     Raises:
         ProverError, ContractRejected: a proof could not be made or is not accepted.
     """
     with tempfile.TemporaryDirectory(prefix="zkdescent-") as scratch:
-        honk = build_honk(case, Path(scratch), quick=True)
-        progress(f"circuits of {HONK}")
+        honk: list[HonkCircuit] = []
+        for kind in (True, False):
+            folder = _made(Path(scratch) / str(kind))
+            honk += build_honk(case, folder, quick=True, zero_knowledge=kind)
+            progress(f"circuits of {honk[-1].label}")
         proofs = [[timed(one.circuit.prove)] for one in honk]
         found = Findings(peer=None, ours=(), honk=_measured_honk(honk, proofs, meter))
         progress("proofs and gas")

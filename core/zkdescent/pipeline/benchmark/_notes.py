@@ -49,10 +49,9 @@ def notes(
         f"says, with the reusable verifier for both sides on ezkl; {dedicated}.",
         *about_load(machine),
         *(
-            f"{one.case}: not attempted with the peer nor with ezkl; one proof."
+            f"{case.honk[0].case}: not attempted with the peer nor with ezkl; a proof of each kind."
             for case in found
             if case.peer is None
-            for one in case.honk
         ),
         *_about_circom(circom, why_no_circom),
         *_about_growth(growth),

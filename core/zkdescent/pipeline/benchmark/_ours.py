@@ -16,7 +16,7 @@ from zkdescent.circuits.assemble import BatchShape
 from zkdescent.circuits.executor import execute
 from zkdescent.circuits.ezkl_backend.settings import RESERVED_ROWS
 from zkdescent.circuits.ezkl_backend.srs import unsafe_srs
-from zkdescent.circuits.fixed_point import FixedPoint, IntegerArray, dequantize, quantize
+from zkdescent.circuits.fixed_point import IntegerArray, dequantize, quantize
 from zkdescent.circuits.program import Program
 from zkdescent.circuits.proof_system import CircuitRequest, Locate, Proof, ProofSystem
 from zkdescent.circuits.trace import StateLayout, trace_step
@@ -26,9 +26,6 @@ from zkdescent.pipeline.benchmark._cases import LEARNING_RATE, LOSS, Case
 
 if TYPE_CHECKING:
     from torch import fx
-
-ARITHMETIC = FixedPoint()
-"""What a project declares by default."""
 
 CONTEXT = (1 << 247) + 12345  # any number below 2**248; a run's is a hash
 
@@ -86,13 +83,15 @@ class TracedCase:
 
     def step_request(self, steps: int) -> CircuitRequest:
         """The update step, `steps` times in a row."""
-        program = _lower(self.graph, self.layout, self.batch, self.rescaled, steps)
-        return CircuitRequest("step", program, ARITHMETIC, steps_per_proof=steps)
+        program = _lower(self.case, self.graph, self.layout, self.rescaled, steps)
+        return CircuitRequest("step", program, self.case.arithmetic, steps_per_proof=steps)
 
     def range_request(self, steps: int) -> CircuitRequest:
         """The checks of a genesis state and of a batch block."""
-        program = assemble.range_program(self.layout, self.batch, steps=steps, fixed=ARITHMETIC)
-        return CircuitRequest("range", program, ARITHMETIC)
+        program = assemble.range_program(
+            self.layout, self.batch, steps=steps, fixed=self.case.arithmetic
+        )
+        return CircuitRequest("range", program, self.case.arithmetic)
 
 
 @dataclass(frozen=True, slots=True)
@@ -152,13 +151,13 @@ def trace_case(case: Case, backend: ProofSystem, size: int) -> TracedCase:
         targets=case.targets,
     )
     shapes = tuple(tuple(p.shape) for p in named.values())
-    bits = ARITHMETIC.fraction_bits
+    bits = case.arithmetic.fraction_bits
     layout = StateLayout.uniform(tuple(named), shapes, len(named), bits)
     batch = BatchShape(case.batch_size, case.features, case.targets)
     rescaled = assemble.place_step_rescales(
-        graph, layout, batch, ARITHMETIC, lambda program: backend.cost(program, size)
+        graph, layout, batch, case.arithmetic, lambda program: backend.cost(program, size)
     )
-    cost = backend.cost(_lower(graph, layout, batch, rescaled, 1), size)
+    cost = backend.cost(_lower(case, graph, layout, rescaled, 1), size)
     return TracedCase(case, backend, size, layout, graph, rescaled, cost)
 
 
@@ -186,18 +185,15 @@ def build_range(traced: TracedCase, steps: int, directory: Path) -> OwnCircuit:
 
 def real_parameters(circuit: OwnCircuit) -> np.ndarray[Any, Any]:
     """The parameters that a step circuit proves, as real numbers, flat."""
-    return dequantize(circuit.expected, ARITHMETIC.fraction_bits)
+    return dequantize(circuit.expected, circuit.record.fraction_bits)
 
 
 def _lower(
-    graph: fx.GraphModule,
-    layout: StateLayout,
-    batch: BatchShape,
-    rescaled: frozenset[str],
-    steps: int,
+    case: Case, graph: fx.GraphModule, layout: StateLayout, rescaled: frozenset[str], steps: int
 ) -> Program:
+    batch = BatchShape(case.batch_size, case.features, case.targets)
     return assemble.step_program(
-        graph, layout, batch, steps=steps, fixed=ARITHMETIC, rescaled=rescaled
+        graph, layout, batch, steps=steps, fixed=case.arithmetic, rescaled=rescaled
     )
 
 
@@ -239,7 +235,7 @@ def _tensors(traced: TracedCase, steps: int) -> tuple[IntegerArray, IntegerArray
     """State and batch block as fixed-point integers, in the circuits' layout."""
     parameters = [p.detach().numpy().reshape(-1) for p in traced.case.module().parameters()]
     rows = [t.numpy().reshape(-1) for xy in traced.case.batches(steps) for t in xy]
-    bits = ARITHMETIC.fraction_bits
+    bits = traced.case.arithmetic.fraction_bits
     return (
         quantize(np.concatenate(parameters).astype(float), bits, what="the parameters"),
         quantize(np.concatenate(rows).astype(float), bits, what="the data"),

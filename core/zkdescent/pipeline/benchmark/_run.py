@@ -64,6 +64,7 @@ def run_benchmark(
         from zkdescent.pipeline.benchmark._honk_growth import measure_honk_growth, planned_honk
         from zkdescent.pipeline.benchmark._measure import measure, measure_large, stages
         from zkdescent.pipeline.benchmark._notes import notes
+        from zkdescent.pipeline.benchmark._whole_run import STEPS, measure_whole_run
     except ImportError as error:
         raise ToolMissing(
             f"{error.name} is not installed", hint="pip install 'zkdescent[all]'"
@@ -78,13 +79,16 @@ def run_benchmark(
             progress = _Progress(report, case.name, stages(case, quick, backends))
             found.append(measure(case, meter, progress, quick=quick, backends=backends))
         if "barretenberg" in backends and not quick:
-            found.append(measure_large(LARGE, meter, _Progress(report, LARGE.name, 2)))
+            found.append(measure_large(LARGE, meter, _Progress(report, LARGE.name, 3)))
         circom, why_no_circom = _circom(report, quick=quick)
         points = planned() if "ezkl" in backends and not quick else []
         growth = measure_growth(meter, _Progress(report, "growth", len(points)), points)
     ours = planned_honk(quick=quick) if "barretenberg" in backends else []
     progress = _Progress(report, "growth on barretenberg", len(ours))
     honk_growth = measure_honk_growth(progress, ours)
+    lengths = STEPS if "barretenberg" in backends and not quick else ()
+    progress = _Progress(report, "whole runs", 2 * len(lengths))
+    whole_runs = tuple(measure_whole_run(steps, progress) for steps in lengths)
     if "barretenberg" in backends:
         machine["packages"]["bb"] = _bb_version()
     machine["load_average_after"] = _load()
@@ -95,6 +99,7 @@ def run_benchmark(
         range_proofs=tuple(pair.range for case in found for pair in case.ours),
         growth=growth,
         honk_growth=honk_growth,
+        whole_runs=whole_runs,
         circom=circom,
         machine=machine,
         notes=notes(

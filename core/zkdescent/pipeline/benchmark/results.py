@@ -160,6 +160,26 @@ class HonkPoint:
 
 
 @dataclass(frozen=True, slots=True)
+class WholeRun:
+    """A run of linear 8-1 with batches of 32 that one transaction verifies, on Barretenberg.
+
+    Attributes:
+        step_logrows, logrows: log2 of the rows of the step circuit and of the aggregate's.
+        seconds: wall-clock time of all proofs: those of the blocks and the aggregate's.
+        peak_memory_mb: of the proving processes.
+        gas: of the transaction, by its receipt: verification and the ledger's work.
+    """
+
+    steps: int
+    block_proofs: int
+    step_logrows: int
+    logrows: int
+    seconds: float
+    peak_memory_mb: float
+    gas: int
+
+
+@dataclass(frozen=True, slots=True)
 class BenchmarkResult:
     """Everything one run measured.
 
@@ -168,6 +188,7 @@ class BenchmarkResult:
         growth: with parameters, batch size and steps per proof, on ezkl; empty in a quick run.
         honk_growth: with parameters and batch size, on Barretenberg; the smallest points in a quick
             run, empty without that prover.
+        whole_runs: aggregates on Barretenberg; empty in a quick run.
         circom: a circuit written by hand, without commitments; None if Node.js is missing.
         notes: what all systems prove, and under which assumptions.
     """
@@ -177,6 +198,7 @@ class BenchmarkResult:
     range_proofs: tuple[Measurement, ...]
     growth: tuple[GrowthPoint, ...]
     honk_growth: tuple[HonkPoint, ...]
+    whole_runs: tuple[WholeRun, ...]
     circom: CircomMeasurement | None
     machine: dict[str, Any]
     notes: tuple[str, ...]

@@ -20,7 +20,7 @@ from zkdescent.pipeline.benchmark._honk_growth import (
     measure_honk_growth,
     planned_honk,
 )
-from zkdescent.pipeline.benchmark._ours import ARITHMETIC, TracedCase, trace_case
+from zkdescent.pipeline.benchmark._ours import TracedCase, trace_case
 from zkdescent.pipeline.reporting import Reporter
 
 
@@ -34,8 +34,10 @@ def traced() -> TracedCase:
 def test_a_circuit_is_filled_and_not_overfilled(traced: TracedCase, level: int) -> None:
     filling = fill(traced, level)
     assert filling is not None
-    assert filling.gates == estimate(traced.step_request(filling.steps).program, ARITHMETIC)
-    more = estimate(traced.step_request(filling.steps + 1).program, ARITHMETIC)
+    assert filling.gates == estimate(
+        traced.step_request(filling.steps).program, traced.case.arithmetic
+    )
+    more = estimate(traced.step_request(filling.steps + 1).program, traced.case.arithmetic)
     assert filling.gates + 5 <= 1 << level < more + 5
     assert filling.rows_per_step == (1 << level) / filling.steps
 

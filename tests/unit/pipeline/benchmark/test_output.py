@@ -16,7 +16,7 @@ from zkdescent.pipeline.benchmark._notes import about_barretenberg, about_honk_g
 from zkdescent.pipeline.benchmark._plot import plot_benchmark
 from zkdescent.pipeline.benchmark._plot_growth import plot_growth, plot_honk_growth
 from zkdescent.pipeline.benchmark._ratios import headlines, ratios_of
-from zkdescent.pipeline.benchmark.results import HEADLINE_EPOCHS, PEER
+from zkdescent.pipeline.benchmark.results import HEADLINE_EPOCHS, PEER, WholeRun
 
 PNG = b"\x89PNG"
 
@@ -38,6 +38,7 @@ def result(
         range_proofs=(range_proof,),
         growth=(point, replace(point, x=18, measured=False)),
         honk_growth=(honk_point, replace(honk_point, x=300, measured=False)),
+        whole_runs=(WholeRun(256, 2, 18, 21, 60.0, 2000.0, 1_060_000),),
         circom=None,
         machine={"cpus": 2},
         notes=("a note",),

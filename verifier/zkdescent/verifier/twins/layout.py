@@ -206,6 +206,11 @@ def layout_of(prover: str, role: Role, blocks: int = 0) -> Layout:
     return family[role]
 
 
+def honk_proof_bytes(level: int, zero_knowledge: bool) -> int:
+    """Length of what bb made of a proof, without its words, for a circuit of 2**level rows."""
+    return WORD_BYTES * (82 + 12 * level if zero_knowledge else 67 + 11 * level)
+
+
 def split_proof(proof: bytes, slots: int, *, size: int = POINT_BYTES) -> tuple[bytes, ...]:
     """Return the first ``slots`` commitments of a proof, ``size`` bytes each.
 
