@@ -276,6 +276,7 @@ def _rewards(manifest: Manifest, client: TrainingClient, chain: Chain) -> None:
     client.seal(plan)
     provider: Any = chain._node.w3.provider
     provider.make_request("evm_increaseTime", [200])
+    chain.mine()
     client.ledger.reclaim(plan)
     client.ledger.withdraw()
 
