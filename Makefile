@@ -115,5 +115,6 @@ check-contracts: dev $(NODE_MODULES)
 	$(BIN)/python scripts/build_contracts.py --check
 
 snapshots: build-contracts
-	$(FORGE) test --match-contract GasTest
+	rm -f contracts/snapshots/Gas.json
+	cd contracts && FORGE_SNAPSHOT_EMIT=true ./node_modules/.bin/forge test --match-contract GasTest
 	@git --no-pager diff --stat -- contracts/snapshots verifier/zkdescent/verifier/artifacts

@@ -13,9 +13,8 @@ import {
     Role
 } from "./interfaces/ICircuits.sol";
 import {IEzklDedicatedVerifier, IEzklReusableVerifier} from "./interfaces/IEzklVerifiers.sol";
-import {IHonkVerifier} from "./interfaces/IHonkVerifier.sol";
 import {CodeStore} from "./libraries/CodeStore.sol";
-import {Commitment} from "./libraries/Commitment.sol";
+import {Commitment, StepSlot} from "./libraries/Commitment.sol";
 import {Fixed} from "./libraries/Fixed.sol";
 import {HashWords, InferenceWord, StepWord} from "./libraries/HashWords.sol";
 import {Statement} from "./libraries/Statement.sol";
@@ -81,27 +80,49 @@ contract Circuits is ICircuits {
     }
 
     /// @inheritdoc ICircuits
-    /// @dev In the same order as {check}, the state in before the contexts.
+    /// @dev In the same order as {check}, the state in before the context.
+    function checkBlock(CircuitId id, bytes32 stateIn, uint256 context, Evidence calldata evidence)
+        external
+        view
+        returns (BlockClaim memory said)
+    {
+        CircuitSpec memory circuit = _requireLive(id);
+        if (circuit.role != Role.Step) revert RoleMismatch(id, circuit.role);
+        _checkShape(circuit, evidence);
+        bytes calldata proof = evidence.proof;
+        bytes32 from;
+        if (circuit.prover == Prover.UltraHonk) {
+            from = HashWords.tensorHash(proof, uint256(StepWord.StateIn));
+            said.batch = HashWords.tensorHash(proof, uint256(StepWord.Batch));
+            said.stateOut = HashWords.tensorHash(proof, uint256(StepWord.StateOut));
+        } else {
+            from = Commitment.tensorHash(proof, uint256(StepSlot.StateIn));
+            said.batch = Commitment.tensorHash(proof, uint256(StepSlot.Batch));
+            said.stateOut = Commitment.tensorHash(proof, uint256(StepSlot.StateOut));
+        }
+        if (from != stateIn) revert StateInMismatch(stateIn, from);
+        if (!_holds(circuit, context, proof)) revert ContextMismatch(context);
+        _checkVerifier(circuit, id, evidence);
+    }
+
+    /// @inheritdoc ICircuits
+    /// @dev In the same order as {checkBlock}.
     function checkBlocks(
         CircuitId id,
         bytes32 stateIn,
         uint256[] calldata contexts,
         Evidence calldata evidence
-    ) external view returns (BlockClaim[] memory blocks) {
+    ) external view returns (BlockClaim[] memory said) {
         CircuitSpec memory circuit = _requireLive(id);
+        uint256 count = _requireAggregate(circuit, id);
         _checkShape(circuit, evidence);
-        bool single = circuit.role == Role.Step;
-        uint256 count = single ? 1 : _requireAggregate(circuit, id);
         if (contexts.length != count) revert ContextCount(count, contexts.length);
-        bytes32 said;
-        (said, blocks) =
-            single ? _blockClaim(circuit, id, evidence.proof) : HashWords.claims(evidence.proof, count);
-        if (said != stateIn) revert StateInMismatch(stateIn, said);
+        bytes32 from;
+        (from, said) = HashWords.claims(evidence.proof, count);
+        if (from != stateIn) revert StateInMismatch(stateIn, from);
         for (uint256 k; k < count; ++k) {
-            bool held = single
-                ? _holds(circuit, contexts[k], evidence.proof)
-                : uint256(HashWords.word(evidence.proof, HashWords.contextPlace(k))) == contexts[k];
-            if (!held) revert ContextMismatch(contexts[k]);
+            bytes32 held = HashWords.word(evidence.proof, HashWords.contextPlace(k));
+            if (uint256(held) != contexts[k]) revert ContextMismatch(contexts[k]);
         }
         _checkVerifier(circuit, id, evidence);
     }
@@ -149,17 +170,18 @@ contract Circuits is ICircuits {
     }
 
     function _requireLive(CircuitId id) private view returns (CircuitSpec memory) {
-        Entry memory entry = _entries[id];
-        if (entry.spec == address(0)) revert CircuitUnknown(id);
-        if (entry.live == 0) revert CircuitRetired(id);
-        return _read(entry.spec);
+        Entry storage entry = _entries[id];
+        (address pointer, uint256 live) = (entry.spec, entry.live);
+        if (pointer == address(0)) revert CircuitUnknown(id);
+        if (live == 0) revert CircuitRetired(id);
+        return _read(pointer);
     }
 
     /// @dev In memory a struct holds where its array is, and not the array.
     function _read(address pointer) private view returns (CircuitSpec memory circuit) {
         uint256 fields = SPEC_WORDS - OPENING_WORDS;
-        uint256 to;
         uint256[OPENING_WORDS] memory opening = circuit.opening;
+        uint256 to;
         assembly ("memory-safe") {
             to := circuit
         }
@@ -217,13 +239,12 @@ contract Circuits is ICircuits {
 
     function _checkShape(CircuitSpec memory circuit, Evidence calldata evidence) private pure {
         _checkLength(circuit, evidence.proof);
+        uint256[] calldata values = evidence.publicValues;
         uint256 count = circuit.publicValues;
-        if (evidence.publicValues.length != count) {
-            revert PublicValueCount(count, evidence.publicValues.length);
-        }
+        if (values.length != count) revert PublicValueCount(count, values.length);
         // A value and the same value plus R would pass for one another.
         for (uint256 k; k < count; ++k) {
-            if (evidence.publicValues[k] >= Fixed.R) revert ValueNotInField(k);
+            if (values[k] >= Fixed.R) revert ValueNotInField(k);
         }
     }
 
@@ -242,15 +263,17 @@ contract Circuits is ICircuits {
         bytes memory data;
         if (prover == Prover.EzklReusable) {
             digest = circuit.vkaDigest;
-            bytes32 got = _digest(evidence.vka);
-            if (got != digest) revert VkaMismatch(digest, got);
             data = abi.encodeCall(
                 IEzklReusableVerifier.verifyProof, (evidence.proof, evidence.publicValues, evidence.vka)
             );
+            bytes32 got = _lastWords(data, evidence.vka.length);
+            if (got != digest) revert VkaMismatch(digest, got);
         } else {
-            if (evidence.vka.length != 0) revert VkaMismatch(0, _digest(evidence.vka));
+            if (evidence.vka.length != 0) revert VkaMismatch(0, keccak256(abi.encodePacked(evidence.vka)));
             data = prover == Prover.UltraHonk
-                ? _honkCall(circuit, evidence)
+                ? HashWords.verifierCall(
+                    evidence.proof, HashWords.count(circuit.role, circuit.blocks), evidence.publicValues
+                )
                 : abi.encodeCall(IEzklDedicatedVerifier.verifyProof, (evidence.proof, evidence.publicValues));
         }
 
@@ -270,25 +293,13 @@ contract Circuits is ICircuits {
         if (!accepted) revert ProofRejected(id);
     }
 
-    /// @dev keccak256(abi.encodePacked(words)) without Solidity's loop over a few hundred words.
-    function _digest(bytes32[] calldata words) private pure returns (bytes32 digest) {
+    /// @dev keccak256 of the last words of call data: the verifying key is its last argument, so a few
+    /// hundred words are hashed where the verifier will read them, and copied once.
+    function _lastWords(bytes memory data, uint256 count) private pure returns (bytes32 digest) {
         assembly ("memory-safe") {
-            let scratch := mload(0x40)
-            let size := shl(5, words.length)
-            calldatacopy(scratch, words.offset, size)
-            digest := keccak256(scratch, size)
+            let size := shl(5, count)
+            digest := keccak256(sub(add(add(data, 0x20), mload(data)), size), size)
         }
-    }
-
-    /// @dev The verifier's public inputs are the words at the front of the proof and the public values.
-    function _honkCall(CircuitSpec memory circuit, Evidence calldata evidence)
-        private
-        pure
-        returns (bytes memory)
-    {
-        uint256 words = HashWords.count(circuit.role, circuit.blocks);
-        bytes32[] memory inputs = HashWords.publicInputs(evidence.proof, words, evidence.publicValues);
-        return abi.encodeCall(IHonkVerifier.verify, (evidence.proof[HashWords.SIZE * words:], inputs));
     }
 
     /// @dev Whether a step, range or inference proof holds the context.
@@ -315,18 +326,6 @@ contract Circuits is ICircuits {
         if (role == Role.Aggregate) revert RoleMismatch(id, role);
         return
             circuit.prover == Prover.UltraHonk ? HashWords.claim(role, proof) : Commitment.claim(role, proof);
-    }
-
-    /// @dev The claim of a step proof in the form of an aggregate's.
-    function _blockClaim(CircuitSpec memory circuit, CircuitId id, bytes calldata proof)
-        private
-        pure
-        returns (bytes32 stateIn, BlockClaim[] memory blocks)
-    {
-        Claim memory claim = _claim(circuit, id, proof);
-        blocks = new BlockClaim[](1);
-        blocks[0] = BlockClaim({batch: claim.batch, stateOut: claim.stateOut});
-        stateIn = claim.stateIn;
     }
 
     function _checkLength(CircuitSpec memory circuit, bytes calldata proof) private pure {

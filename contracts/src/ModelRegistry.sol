@@ -226,10 +226,9 @@ contract ModelRegistry is IModelRegistry, IERC165 {
         Model storage m = _model(modelId);
         if (m.deprecated) revert VerificationRefused_ModelDeprecated(modelId);
         _checkValues(m.features, m.outputs, inputs, outputs, evidence.publicValues);
-        CircuitId circuit = m.circuit;
-        bytes32 state = _CIRCUITS.claimOf(circuit, evidence.proof).stateIn;
+        uint256 context = Statement.inferenceContext(address(this), modelId, requester, nonce);
+        bytes32 state = _CIRCUITS.check(m.circuit, context, evidence).stateIn;
         if (state != m.state) revert StateDiffers(m.state, state);
-        _CIRCUITS.check(circuit, Statement.inferenceContext(address(this), modelId, requester, nonce), evidence);
     }
 
     /// @dev Public values are the features, then the outputs.

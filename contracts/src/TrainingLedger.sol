@@ -205,9 +205,10 @@ contract TrainingLedger is Escrow {
         Cursor memory c = _cursor(runId, r, terms, blocks.length);
         for (uint256 k; k < blocks.length; ++k) {
             uint256 free = _freeMemory();
-            BlockClaim[] memory said =
-                circuits.checkBlocks(terms.stepCircuit, c.head, _contexts(c, terms, 1), blocks[k].evidence);
-            _move(c, terms, said[0], blocks[k].merkleProof);
+            BlockProof calldata next = blocks[k];
+            BlockClaim memory said =
+                circuits.checkBlock(terms.stepCircuit, c.head, _context(c, terms, 0), next.evidence);
+            _move(c, terms, said, next.merkleProof);
             _releaseMemory(free);
         }
         _store(r, c, terms);
@@ -221,8 +222,11 @@ contract TrainingLedger is Escrow {
         if (TaskRules.isNone(terms.aggregateCircuit)) revert NoAggregateCircuit(terms.taskId);
         uint256 count = merkleProofs.length;
         Cursor memory c = _cursor(runId, r, terms, count);
-        BlockClaim[] memory said =
-            circuits.checkBlocks(terms.aggregateCircuit, c.head, _contexts(c, terms, count), evidence);
+        uint256[] memory contexts = new uint256[](count);
+        for (uint256 k; k < count; ++k) {
+            contexts[k] = _context(c, terms, k);
+        }
+        BlockClaim[] memory said = circuits.checkBlocks(terms.aggregateCircuit, c.head, contexts, evidence);
         for (uint256 k; k < count; ++k) {
             _move(c, terms, said[k], merkleProofs[k]);
         }
@@ -363,17 +367,10 @@ contract TrainingLedger is Escrow {
         (c.runId, c.head, c.transcript) = (runId, r.head, r.transcript);
     }
 
-    /// @dev What binds the next `count` block proofs to run, position and payee. The gateway compares
-    /// them and the head before it verifies, so that a lost race is cheap.
-    function _contexts(Cursor memory c, Terms memory terms, uint256 count)
-        private
-        view
-        returns (uint256[] memory contexts)
-    {
-        contexts = new uint256[](count);
-        for (uint256 k; k < count; ++k) {
-            contexts[k] = Statement.stepContext(address(this), c.runId, c.i + k, terms.payee);
-        }
+    /// @dev What binds the block proof `ahead` of the next one to run, position and payee. The gateway
+    /// compares it and the head before it verifies, so that a lost race is cheap.
+    function _context(Cursor memory c, Terms memory terms, uint256 ahead) private view returns (uint256) {
+        return Statement.stepContext(address(this), c.runId, c.i + ahead, terms.payee);
     }
 
     /// @dev Accept a verified block proof, whose batch block must be the one that the seed puts here.

@@ -4,15 +4,34 @@ pragma solidity 0.8.37;
 import {DecisionConsumer} from "../src/examples/DecisionConsumer.sol";
 import {CircuitSpec, Evidence} from "../src/interfaces/ICircuits.sol";
 import {IERC7992Registry} from "../src/interfaces/IERC7992.sol";
-import {BlockProof, RunId, TaskId} from "../src/interfaces/ITrainingLedger.sol";
+import {BlockProof, RunId, TaskId, TaskSpec} from "../src/interfaces/ITrainingLedger.sol";
 import {HonkFixture} from "./utils/HonkFixture.sol";
 import {MockPointVerifier} from "./utils/MockVerifiers.sol";
 
 /// @dev What our own code costs, without the verifier (a mock) and with short proofs: execution gas of
-/// the call, written to snapshots/Gas.json. FORGE_SNAPSHOT_CHECK=true makes a change an error.
+/// the call. snapshots/Gas.json holds the figures; one that moved by more than two per cent, either way,
+/// is an error until `make snapshots` has written it again.
 contract GasTest is HonkFixture {
+    uint256 private constant TOLERANCE_PER_MILLE = 20;
+
+    error GasMoved(string name, uint256 committed, uint256 got);
+
     function snap(string memory name) private {
-        vm.snapshotGasLastCall("Gas", name);
+        uint256 got = vm.snapshotGasLastCall("Gas", name);
+        if (vm.envOr("FORGE_SNAPSHOT_EMIT", false)) return;
+        string memory key = string.concat("['", name, "']");
+        uint256 committed = vm.parseJsonUint(vm.readFile("snapshots/Gas.json"), string.concat("$", key));
+        if (!within(committed, got)) revert GasMoved(name, committed, got);
+    }
+
+    function within(uint256 committed, uint256 got) private pure returns (bool) {
+        uint256 difference = got > committed ? got - committed : committed - got;
+        return 1000 * difference <= TOLERANCE_PER_MILLE * committed;
+    }
+
+    function test_two_per_cent_pass_and_more_does_not() public pure {
+        assertTrue(within(10_000, 10_200) && within(10_000, 9_800), "within");
+        assertTrue(!within(10_000, 10_201) && !within(10_000, 9_799), "beyond");
     }
 
     function test_gas_of_each_entry_point() public {
@@ -27,14 +46,34 @@ contract GasTest is HonkFixture {
         snap("openRun");
         submit(run, 0, 1, "submit, the first");
         submit(run, 1, 1, "submit, one proof");
-        submit(run, 2, 8, "submit, eight proofs");
+        submit(run, 2, 8, "submit, eight proofs over two checkpoints");
         submit(run, 10, TOTAL - 10, "submit, two proofs");
         ledger.finalise(run);
         snap("finalise");
+        rewards();
         vm.prank(payee);
         uint256 model = registry.mint(run, "");
         snap("mint");
         infer(model);
+    }
+
+    function rewards() private {
+        TaskSpec memory spec = taskSpec();
+        (spec.reward, spec.deadline) = (1 ether, uint64(block.timestamp + 100));
+        RunId run = openRun(spec, 0);
+        ledger.submit(run, blockProofs(run, 0, 8));
+        ledger.submit(run, blockProofs(run, 8, TOTAL - 8));
+        ledger.finalise(run);
+        snap("finalise with a reward");
+        vm.prank(payee);
+        ledger.withdraw();
+        snap("withdraw");
+        spec.salt = "nobody's";
+        TaskId task = createTask(spec);
+        snap("createTask with a reward");
+        vm.warp(spec.deadline + 1);
+        ledger.reclaim(task);
+        snap("reclaim");
     }
 
     function test_gas_with_ultra_honk() public {

@@ -10,7 +10,9 @@ import {
     ICircuits,
     Role
 } from "../src/interfaces/ICircuits.sol";
+import {IHonkVerifier} from "../src/interfaces/IHonkVerifier.sol";
 import {Fixed} from "../src/libraries/Fixed.sol";
+import {HashWords} from "../src/libraries/HashWords.sol";
 import {HonkFixture} from "./utils/HonkFixture.sol";
 import {
     ConstantVerifier,
@@ -271,27 +273,78 @@ contract HonkTest is HonkFixture {
         vm.expectRevert(mismatch);
         circuits.claimOf(aggregate, evidence.proof);
         evidence = good();
-        vm.expectRevert(abi.encodeWithSelector(ICircuits.ContextCount.selector, 1, PER_AGGREGATE));
+        mismatch = abi.encodeWithSelector(ICircuits.RoleMismatch.selector, honkStep, Role.Step);
+        vm.expectRevert(mismatch);
         circuits.checkBlocks(honkStep, name("s0"), contexts, evidence);
-        vm.expectRevert(abi.encodeWithSelector(ICircuits.RoleMismatch.selector, honkStep, Role.Step));
+        vm.expectRevert(mismatch);
         circuits.claimsOf(honkStep, evidence.proof);
     }
 
-    function test_checkBlocks_takes_a_step_proof_and_no_inference_or_range_proof() public {
-        uint256[] memory contexts = new uint256[](1);
-        contexts[0] = CONTEXT;
-        Evidence memory evidence = good();
-        BlockClaim[] memory blocks = circuits.checkBlocks(honkStep, name("in"), contexts, evidence);
-        Claim memory claim = circuits.check(honkStep, CONTEXT, evidence);
-        assertEq(blocks.length, 1);
-        assertEq(blocks[0].batch, claim.batch);
-        assertEq(blocks[0].stateOut, claim.stateOut);
-        evidence = honkInferenceEvidence(CONTEXT, "a", new uint256[](3));
+    // --- block proofs ---
+
+    function test_checkBlock_agrees_with_check() public view {
+        BlockClaim memory said = circuits.checkBlock(honkStep, name("in"), CONTEXT, good());
+        Claim memory claim = circuits.check(honkStep, CONTEXT, good());
+        assertEq(said.batch, claim.batch);
+        assertEq(said.stateOut, claim.stateOut);
+        uint256 context = 77;
+        Evidence memory evidence = stepEvidence(context, "in", "batch", "out");
+        said = circuits.checkBlock(step, tensorHash("in"), context, evidence);
+        claim = circuits.check(step, context, evidence);
+        assertEq(said.batch, claim.batch);
+        assertEq(said.stateOut, claim.stateOut);
+    }
+
+    function test_checkBlock_takes_no_other_role() public {
+        Evidence memory evidence = honkInferenceEvidence(CONTEXT, "a", new uint256[](3));
         vm.expectRevert(abi.encodeWithSelector(ICircuits.RoleMismatch.selector, honkInference, Role.Inference));
-        circuits.checkBlocks(honkInference, name("a"), contexts, evidence);
+        circuits.checkBlock(honkInference, name("a"), CONTEXT, evidence);
         evidence = rangeEvidence("a", "b");
         vm.expectRevert(abi.encodeWithSelector(ICircuits.RoleMismatch.selector, range, Role.Range));
-        circuits.checkBlocks(range, tensorHash("a"), contexts, evidence);
+        circuits.checkBlock(range, tensorHash("a"), 0, evidence);
+        evidence = several(someContexts());
+        vm.expectRevert(abi.encodeWithSelector(ICircuits.RoleMismatch.selector, aggregate, Role.Aggregate));
+        circuits.checkBlock(aggregate, name("s0"), CONTEXT, evidence);
+    }
+
+    function test_checkBlock_rejects_another_state_context_and_proof() public {
+        Evidence memory evidence = good();
+        vm.expectRevert(abi.encodeWithSelector(ICircuits.StateInMismatch.selector, name("other"), name("in")));
+        circuits.checkBlock(honkStep, name("other"), CONTEXT, evidence);
+        vm.expectRevert(abi.encodeWithSelector(ICircuits.ContextMismatch.selector, CONTEXT + 1));
+        circuits.checkBlock(honkStep, name("in"), CONTEXT + 1, evidence);
+        spoil(evidence);
+        vm.expectRevert(abi.encodeWithSelector(ICircuits.ProofRejected.selector, honkStep));
+        circuits.checkBlock(honkStep, name("in"), CONTEXT, evidence);
+    }
+
+    /// What the gateway writes by hand is what Solidity would encode; the verifier compares it, too.
+    function testFuzz_verifierCall_is_the_canonical_encoding(bytes32[8] memory words, uint256[3] memory values)
+        public
+        view
+    {
+        bytes memory proof;
+        for (uint256 k; k < 8; ++k) {
+            proof = bytes.concat(proof, words[k] >> 3);
+        }
+        uint256[] memory listed = new uint256[](3);
+        for (uint256 k; k < 3; ++k) {
+            listed[k] = values[k];
+        }
+        this.compareCalls(proof, listed);
+    }
+
+    function compareCalls(bytes calldata proof, uint256[] calldata values) external pure {
+        for (uint256 words; words <= 8; ++words) {
+            bytes32[] memory inputs = new bytes32[](words + values.length);
+            for (uint256 k; k < inputs.length; ++k) {
+                inputs[k] = k < words ? HashWords.word(proof, k) : bytes32(values[k - words]);
+            }
+            bytes memory written = HashWords.verifierCall(proof, words, values);
+            bytes memory encoded = abi.encodeCall(IHonkVerifier.verify, (proof[32 * words:], inputs));
+            assertEq(written.length, encoded.length);
+            assertEq(keccak256(written), keccak256(encoded));
+        }
     }
 
     function test_retired_aggregates_are_refused() public {

@@ -155,19 +155,27 @@ interface ICircuits {
     /// proof for the price of a few hashes instead of a verification. Never trust it alone.
     function claimOf(CircuitId id, bytes calldata proof) external view returns (Claim memory claim);
 
-    /// @notice Check a block proof, or an aggregate of several; revert unless it is valid.
+    /// @notice Check a block proof; revert unless it is valid.
     /// @dev The state in is compared here and first, so that a lost race costs no verification and no
     /// second call.
-    /// @param id A step circuit or an aggregate.
-    /// @param stateIn The state that the first block proof must start from.
-    /// @param contexts The value that each block proof must hold, in order; one for a step circuit.
-    /// @return blocks What is said of each block proof, in order. The caller compares it with what it expects.
+    /// @param id A step circuit.
+    /// @param stateIn The state that it must start from.
+    /// @param context As in {check}.
+    /// @return said What it says besides. The caller compares it with what it expects.
+    function checkBlock(CircuitId id, bytes32 stateIn, uint256 context, Evidence calldata evidence)
+        external
+        view
+        returns (BlockClaim memory said);
+
+    /// @notice Check an aggregate of several block proofs; revert unless it is valid. As {checkBlock}.
+    /// @param contexts The value that each block proof must hold, in order.
+    /// @return said What is said of each block proof, in order.
     function checkBlocks(
         CircuitId id,
         bytes32 stateIn,
         uint256[] calldata contexts,
         Evidence calldata evidence
-    ) external view returns (BlockClaim[] memory blocks);
+    ) external view returns (BlockClaim[] memory said);
 
     /// @notice What an aggregate *says*, without checking it; as `claimOf`.
     /// @return stateIn The state that the first block proof starts from.

@@ -2,6 +2,7 @@
 pragma solidity 0.8.37;
 
 import {BlockClaim, Claim, ICircuits, Role} from "../interfaces/ICircuits.sol";
+import {IHonkVerifier} from "../interfaces/IHonkVerifier.sol";
 import {Fixed} from "./Fixed.sol";
 
 /// @dev The words at the front of an UltraHonk step proof, in order.
@@ -91,20 +92,40 @@ library HashWords {
         return PER_BLOCK * k + uint256(AggregateWord.Context);
     }
 
-    /// @return inputs What the verifier is given: the words of the proof, then the public values.
-    function publicInputs(bytes calldata proof, uint256 words, uint256[] calldata values)
+    /// @notice What the verifier is called with: the proof after the words; the words and the public values
+    /// as its public inputs.
+    /// @dev abi.encodeCall(IHonkVerifier.verify, (argument, inputs)) for a proof of whole words, which is
+    /// what a registered proof is.
+    function verifierCall(bytes calldata proof, uint256 words, uint256[] calldata values)
         internal
         pure
-        returns (bytes32[] memory inputs)
+        returns (bytes memory data)
     {
+        bytes4 selector = IHonkVerifier.verify.selector;
         for (uint256 k; k < words; ++k) {
             if (uint256(word(proof, k)) >= Fixed.R) revert ICircuits.WordNotInField(k);
         }
-        inputs = new bytes32[](words + values.length);
         assembly ("memory-safe") {
             let front := shl(5, words)
-            calldatacopy(add(inputs, 0x20), proof.offset, front)
-            calldatacopy(add(add(inputs, 0x20), front), values.offset, shl(5, values.length))
+            let argument := sub(proof.length, front)
+            data := mload(0x40)
+            let to := add(data, 0x20)
+            mstore(to, selector)
+            to := add(to, 4)
+            mstore(to, 0x40)
+            mstore(add(to, 0x20), add(0x60, argument))
+            mstore(add(to, 0x40), argument)
+            to := add(to, 0x60)
+            calldatacopy(to, add(proof.offset, front), argument)
+            to := add(to, argument)
+            mstore(to, add(words, values.length))
+            to := add(to, 0x20)
+            calldatacopy(to, proof.offset, front)
+            to := add(to, front)
+            calldatacopy(to, values.offset, shl(5, values.length))
+            to := add(to, shl(5, values.length))
+            mstore(data, sub(sub(to, data), 0x20))
+            mstore(0x40, and(add(to, 0x1f), not(0x1f)))
         }
     }
 }

@@ -15,6 +15,9 @@ interface Vm {
     function setBlockhash(uint256 number, bytes32 hash) external;
     function etch(address target, bytes calldata code) external;
     function assume(bool condition) external pure;
+    function readFile(string calldata path) external view returns (string memory);
+    function parseJsonUint(string calldata json, string calldata key) external pure returns (uint256);
+    function envOr(string calldata name, bool otherwise) external view returns (bool);
     function snapshotGasLastCall(string calldata group, string calldata name) external returns (uint256 gas);
 }
 
