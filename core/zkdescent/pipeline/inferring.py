@@ -19,6 +19,7 @@ from zkdescent.pipeline.planning import open_chain, plan_project
 from zkdescent.pipeline.provers import project_prover
 from zkdescent.pipeline.proving import load_trajectory
 from zkdescent.pipeline.reporting import Reporter
+from zkdescent.pipeline.settling import until_settled
 from zkdescent.train.data import Standardizer
 from zkdescent.train.rows import load_rows
 from zkdescent.verifier.twins.layout import layout_of
@@ -72,7 +73,7 @@ def infer_project(
             results.append(_prove_row(project, manifest, plan, row, integers, first + index)[0])
             report.advance("inferences", index + 1)
         return results
-    with open_chain(project) as chain:
+    with open_chain(project, report) as chain:
         plan, _ = plan_project(project, manifest, chain=chain)
         client = TrainingClient(chain)
         known = bool(chain.code(plan.addresses.registry))
@@ -84,12 +85,17 @@ def infer_project(
         first = consumer.next_nonce()
         reusable = plan.specs.inference.prover == "ezkl-reusable"
         report.start("inferences", len(rows))
-        results = []
+        results, records = [], []
         for index, (row, integers) in enumerate(zip(rows, inputs, strict=True)):
             proven, record = _prove_row(project, manifest, plan, row, integers, first + index)
+            records.append(record)
             actions.append(consumer.accept(manifest.circuits.inference, record, reusable=reusable))
             results.append(replace(proven, accepted=True, gas=actions[-1].gas))
             report.advance("inferences", index + 1)
+        circuit = manifest.circuits.inference
+        actions += until_settled(
+            chain, lambda: [consumer.accept(circuit, r, reusable=reusable) for r in records]
+        )
         record_gas(store, chain, tuple(actions))
     return results
 

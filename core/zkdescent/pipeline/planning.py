@@ -16,22 +16,29 @@ from zkdescent.core.config import Project
 from zkdescent.core.errors import ConfigError
 from zkdescent.core.records import Manifest
 from zkdescent.pipeline.gas import record_gas
+from zkdescent.pipeline.reporting import Reporter
+from zkdescent.pipeline.settling import until_settled
 from zkdescent.pipeline.verifiers import Verifiers, project_verifiers
 
 if TYPE_CHECKING:
     from zkdescent.verifier import Action, Chain, RunPlan
 
-TESTER_STATE = "chain/tester.state"
+CHAIN_FOLDER = "chain"
+TESTER_STATE = f"{CHAIN_FOLDER}/tester.state"
 DEVELOPMENT_CHAIN_ID = 31337
 
 
 @contextmanager
-def open_chain(project: Project) -> Iterator[Chain]:
+def open_chain(project: Project, report: Reporter | None = None) -> Iterator[Chain]:
     """Open the chain that the project names, and close it.
 
-    `tester` lives in a file of the project, so that the next command finds what this one did.
+    `tester` lives in a file of the project, so that the next command finds what this one did. For
+    nodes by URL the project keeps what is on its way, so that the next command goes on with it.
+
+    Args:
+        report: told what is waited for.
     """
-    from zkdescent.verifier import Chain
+    from zkdescent.verifier import Chain, SendPolicy
 
     table = project.config.chain
     if table.rpc == "tester":
@@ -42,7 +49,19 @@ def open_chain(project: Project) -> Iterator[Chain]:
         chain = Chain.anvil()
     else:
         keystore = None if table.keystore is None else project.resolve(table.keystore)
-        chain = Chain.connect(table.rpc, key_env=table.key_env, keystore=keystore)
+        chain = Chain.connect(
+            table.rpc,
+            key_env=table.key_env,
+            keystore=keystore,
+            policy=SendPolicy(
+                confirmations=None if table.confirmations == "auto" else table.confirmations,
+                max_fee_gwei=table.max_fee_gwei,
+                replace_after_s=table.replace_after_s,
+                patience_s=table.patience_s,
+            ),
+            outbox=project.store_directory / CHAIN_FOLDER,
+            notice=(report or Reporter()).note,
+        )
     with chain:
         yield chain
 
@@ -97,10 +116,15 @@ def plan_project(
         if chain is None:
             raise ConfigError("a beacon seed needs a chain", got=project.config.chain.rpc)
         client = TrainingClient(chain)
-        actions += deploy_and_register(chain, manifest, verifiers)
-        actions.append(client.create_task(plan))
-        plan, sealing = client.seal(plan)
-        actions += sealing
+        actions += until_settled(
+            chain,
+            lambda: (
+                *deploy_and_register(chain, manifest, verifiers),
+                client.create_task(plan),
+            ),
+        )
+        actions += until_settled(chain, lambda: client.seal(plan)[1])
+        plan, _ = client.seal(plan)
         record_gas(project.open_store(), chain, actions)
     store = project.open_store()
     record = plan.run_record()

@@ -18,7 +18,9 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from zkdescent.verifier._keys import development_account
     from zkdescent.verifier._pieces import Aggregates
+    from zkdescent.verifier._refusals import GasCapExceeded, GasPriceTooHigh
     from zkdescent.verifier._reverts import ContractRefused
+    from zkdescent.verifier._waiting import SendPolicy
     from zkdescent.verifier.actions import Action
     from zkdescent.verifier.addresses import Addresses, predicted_addresses
     from zkdescent.verifier.audit import AuditReport, audit_run
@@ -56,6 +58,8 @@ _HOME = {
     "ContractRefused": "_reverts",
     "Deployment": "deploy",
     "EvmProofVerifier": "evm",
+    "GasCapExceeded": "_refusals",
+    "GasPriceTooHigh": "_refusals",
     "GatewayClient": "gateway",
     "LedgerClient": "ledger",
     "Model": "registry",
@@ -65,6 +69,7 @@ _HOME = {
     "RunPlan": "plan",
     "RunState": "ledger",
     "RunStatus": "ledger",
+    "SendPolicy": "_waiting",
     "TaskState": "ledger",
     "TrainingClient": "client",
     "audit_run": "audit",
@@ -92,6 +97,8 @@ __all__ = [
     "ContractRefused",
     "Deployment",
     "EvmProofVerifier",
+    "GasCapExceeded",
+    "GasPriceTooHigh",
     "GatewayClient",
     "LedgerClient",
     "Model",
@@ -101,6 +108,7 @@ __all__ = [
     "RunPlan",
     "RunState",
     "RunStatus",
+    "SendPolicy",
     "TaskState",
     "TrainingClient",
     "audit_run",
