@@ -258,8 +258,23 @@ def deploy(directory: Directory = HERE, as_json: AsJson = False, verbose: Verbos
     _chain_result(output, result)
 
 
-def submit(directory: Directory = HERE, as_json: AsJson = False, verbose: Verbose = False) -> None:
-    """Submit the proofs, finalise the run, mint the model; sends what is missing."""
+def submit(
+    directory: Directory = HERE,
+    resume: Annotated[
+        bool,
+        typer.Option(
+            "--resume",
+            help="Go on where an earlier submission stopped. It always does: this changes nothing.",
+        ),
+    ] = False,
+    as_json: AsJson = False,
+    verbose: Verbose = False,
+) -> None:
+    """Submit the proofs, finalise the run, mint the model; sends what is missing.
+
+    The chain is read first, so a submission that was interrupted, killed or hit by a
+    reorganisation is continued by running it again: nothing is sent twice.
+    """
     output = choose_output(as_json, verbose)
     from zkdescent.pipeline.onchain import submit_project
 
