@@ -40,6 +40,7 @@ STEPS, STEPS_PER_PROOF, KILLS, SEED = 200, 8, 10, 20261124
 PROOFS = STEPS // STEPS_PER_PROOF
 SUBMIT = keccak(text="submit(bytes32,(bytes32[],(bytes,uint256[],bytes32[]))[])")[:4]
 BLOCK_S = 0.15
+LOOK_S = 5.0  # until a process that was started has read the chain and sent something
 TIMEOUT_S = 180
 
 
@@ -72,6 +73,7 @@ class Scene:
 
     node: Chain
     directory: Path
+    mining: threading.Event
 
     @property
     def project(self) -> Project:
@@ -94,22 +96,43 @@ class Scene:
             env={**os.environ, "A_KEY": "0x" + bytes(self.node.account.key).hex()},
         )  # fmt: skip
 
+    def let_it_look(self, process: subprocess.Popen[str]) -> None:
+        """Mine again only when the process has seen what the one before it left unmined."""
+        if not self.mining.is_set():
+            deadline = time.monotonic() + LOOK_S
+            while time.monotonic() < deadline and process.poll() is None:
+                time.sleep(0.05)
+            self.mining.set()
+
     def submit(self) -> tuple[int, dict[str, Any]]:
         """Submit to the end: exit code, and the object on stdout."""
-        out, err = self.start().communicate(timeout=TIMEOUT_S)
+        process = self.start()
+        self.let_it_look(process)
+        out, err = process.communicate(timeout=TIMEOUT_S)
         assert out, err
         process_result: dict[str, Any] = json.loads(out)
         return int(process_result.get("exit_code", 0)), process_result
 
-    def kill_at(self, transactions: int, wait_s: float) -> None:
-        """Start submitting, and kill it once so many transactions are mined, and a little later."""
+    def kill_at(self, transactions: int, wait_s: float, *, on_its_way: bool) -> None:
+        """Start submitting, and kill it once so many transactions are mined, and a little later.
+
+        Args:
+            on_its_way: stop mining first, and kill when a transaction waits to be mined.
+        """
         process, deadline = self.start(), time.monotonic() + TIMEOUT_S
+        self.let_it_look(process)
         try:
             while self.mined < transactions:
                 assert process.poll() is None, process.communicate()
                 assert time.monotonic() < deadline
                 time.sleep(0.01)
             time.sleep(wait_s)
+            if on_its_way:
+                self.mining.clear()
+                while not int(self.rpc("txpool_status")["pending"], 16):
+                    assert process.poll() is None, process.communicate()
+                    assert time.monotonic() < deadline
+                    time.sleep(0.01)
             assert process.poll() is None, "it was done before the kill"
         finally:
             process.kill()
@@ -139,14 +162,16 @@ def scene(proven_run: Path, folder: Path) -> Iterator[Scene]:
     done = threading.Event()
     with Chain.anvil() as node:
         url = str(node._node.w3.provider.endpoint_uri)  # type: ignore[attr-defined]
-        made = Scene(node, directory)
+        made = Scene(node, directory, threading.Event())
+        made.mining.set()
         with (directory / "zkdescent.toml").open("a") as file:
             file.write(f'rpc = "{url}"\nkey_env = "A_KEY"\nconfirmations = 2\n')
         made.rpc("evm_setAutomine", False)
 
         def mine() -> None:
             while not done.wait(BLOCK_S):
-                made.rpc("anvil_mine", "0x1")
+                if made.mining.is_set():
+                    made.rpc("anvil_mine", "0x1")
 
         thread = threading.Thread(target=mine)
         thread.start()
@@ -177,7 +202,11 @@ def spoil(project: Project, index: int) -> Callable[[], None]:
     data = bytearray(record.proof)
     data[-1] ^= 1
     store.write_json(name, {**record.to_json(), "proof": bytes(data)})
-    return lambda: store.write_bytes(name, whole) and None  # type: ignore[func-returns-value]
+
+    def mend() -> None:
+        store.write_bytes(name, whole)
+
+    return mend
 
 
 def test_a_submission_that_is_killed_ten_times_ends_as_an_undisturbed_one(
@@ -191,8 +220,12 @@ def test_a_submission_that_is_killed_ten_times_ends_as_an_undisturbed_one(
     assert calls["0x" + SUBMIT.hex(), True] == PROOFS
     draw, total = random.Random(SEED), sum(calls.values())
     with scene(proven_run, tmp_path) as made:
-        for transactions in sorted(draw.sample(range(total - 2), KILLS)):
-            made.kill_at(max(transactions, made.mined), draw.uniform(0, 2 * BLOCK_S))
+        for transactions in sorted(draw.sample(range(total - 3), KILLS)):
+            made.kill_at(
+                max(transactions, made.mined),
+                draw.uniform(0, 2 * BLOCK_S),
+                on_its_way=draw.random() < 0.6,
+            )
         assert made.state() != expected
         code, result = made.submit()
         assert (code, result["model_id"]) == (0, model_id)
@@ -210,7 +243,7 @@ def test_a_spoiled_proof_stops_the_resumed_submission_and_nothing_is_lost(
     expected, calls, _ = undisturbed
     assert expected is not None
     with scene(proven_run, tmp_path) as made:
-        made.kill_at(sum(calls.values()) - PROOFS, BLOCK_S)
+        made.kill_at(sum(calls.values()) - PROOFS, BLOCK_S, on_its_way=True)
         state = made.state()
         assert state is not None
         wrong = state.proofs + 3  # beyond what the killed process may have left on its way

@@ -255,7 +255,7 @@ def deploy(directory: Directory = HERE, as_json: AsJson = False, verbose: Verbos
     project = load_project(directory)
     with output.reporter() as report:
         result = deploy_project(project, report)
-    _chain_result(output, result)
+    show_chain_result(output, result)
 
 
 def submit(
@@ -281,10 +281,11 @@ def submit(
     project = load_project(directory)
     with output.reporter() as report:
         result = submit_project(project, report)
-    _chain_result(output, result)
+    show_chain_result(output, result)
 
 
-def _chain_result(output: Output, result: Any) -> None:
+def show_chain_result(output: Output, result: Any) -> None:
+    """Print what a stage did on chain."""
     from dataclasses import asdict
 
     payload = {

@@ -6,7 +6,7 @@ enough to stay.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -15,6 +15,7 @@ from zkdescent.core.errors import ArtefactError, ChainOfProofsBroken
 from zkdescent.core.records import Manifest, ProofRecord, Role
 from zkdescent.core.store import ArtefactStore
 from zkdescent.pipeline.artefacts import load_proof
+from zkdescent.pipeline.deployments import check_deployment, record_deployment
 from zkdescent.pipeline.gas import record_gas
 from zkdescent.pipeline.planning import deploy_and_register, open_chain, plan_project
 from zkdescent.pipeline.reporting import Reporter
@@ -60,7 +61,9 @@ def deploy_project(
             return deploy_project(project, report, chain=opened)
     client = TrainingClient(chain)
     verifiers = project_verifiers(project, manifest.circuits)
+    check_deployment(store, chain)
     actions = list(until_settled(chain, lambda: deploy_and_register(chain, manifest, verifiers)))
+    record_deployment(store, chain, verifiers)
     plan, planning = plan_project(project, manifest, chain=chain)
     actions += [action for action in planning if action.sent]
     (creation,) = until_settled(chain, lambda: [client.create_task(plan)])
@@ -114,7 +117,7 @@ def _send_run(
             plan,
             manifest.circuits.range,
             manifest.dataset,
-            _Loader(store, "range"),
+            proof_loader(store, "range"),
             progress=progress,
         )
     yield client.open_run(plan)
@@ -122,27 +125,22 @@ def _send_run(
         plan,
         manifest.circuits.step,
         manifest.dataset,
-        _Loader(store, "step"),
+        proof_loader(store, "step"),
         progress=progress,
-        aggregates=_aggregates(store, manifest),
+        aggregates=project_aggregates(store, manifest),
     )
     yield client.finalise(plan)
     yield client.mint(plan)
 
 
+def have_proofs(store: ArtefactStore, manifest: Manifest) -> bool:
+    """Whether every proof that the run needs is made."""
+    return all(have >= count for _, count, have in _proofs(store, manifest))
+
+
 def _require_proofs(store: ArtefactStore, manifest: Manifest) -> None:
     """Nothing is sent for a run that can't be finished."""
-    aggregate = manifest.circuits.aggregate
-    covered: set[int] = set()
-    for index in range(manifest.total_proofs):
-        if load_proof(store, "step", index) is not None:
-            covered.add(index)
-        if aggregate is not None and load_proof(store, "aggregate", index) is not None:
-            covered.update(range(index, index + aggregate.blocks))
-    blocks = manifest.dataset.blocks_per_epoch if manifest.circuits.range else 0
-    ranges = sum(load_proof(store, "range", index) is not None for index in range(blocks))
-    wanted = (("range", blocks, ranges), ("step", manifest.total_proofs, len(covered)))
-    for role, count, have in wanted:
+    for role, count, have in _proofs(store, manifest):
         if have < count:
             raise ArtefactError(
                 f"the run is not proven yet: {role} proofs are missing",
@@ -153,7 +151,22 @@ def _require_proofs(store: ArtefactStore, manifest: Manifest) -> None:
             )
 
 
-def _aggregates(store: ArtefactStore, manifest: Manifest) -> Aggregates | None:
+def _proofs(store: ArtefactStore, manifest: Manifest) -> tuple[tuple[Role, int, int], ...]:
+    """By role: proofs that the run needs, and how many of them there are."""
+    aggregate = manifest.circuits.aggregate
+    covered: set[int] = set()
+    for index in range(manifest.total_proofs):
+        if load_proof(store, "step", index) is not None:
+            covered.add(index)
+        if aggregate is not None and load_proof(store, "aggregate", index) is not None:
+            covered.update(range(index, index + aggregate.blocks))
+    blocks = manifest.dataset.blocks_per_epoch if manifest.circuits.range else 0
+    ranges = sum(load_proof(store, "range", index) is not None for index in range(blocks))
+    return ("range", blocks, ranges), ("step", manifest.total_proofs, len(covered))
+
+
+def project_aggregates(store: ArtefactStore, manifest: Manifest) -> Aggregates | None:
+    """Return the project's aggregates, None if its circuits have none."""
     from zkdescent.verifier import Aggregates
 
     circuit = manifest.circuits.aggregate
@@ -186,15 +199,13 @@ def _check_contexts(plan: RunPlan, manifest: Manifest, store: ArtefactStore) -> 
                 )
 
 
-class _Loader:
-    """Reads proofs of one role by index."""
+def proof_loader(store: ArtefactStore, role: Role) -> Callable[[int], ProofRecord]:
+    """Return what reads the proofs of a role by index."""
 
-    def __init__(self, store: ArtefactStore, role: Role) -> None:
-        self.store = store
-        self.role = role
-
-    def __call__(self, index: int) -> ProofRecord:
-        record = load_proof(self.store, self.role, index)
+    def load(index: int) -> ProofRecord:
+        record = load_proof(store, role, index)
         if record is None:
-            raise ArtefactError(f"{self.role} proof {index} is missing", path=self.store.root)
+            raise ArtefactError(f"{role} proof {index} is missing", path=store.root)
         return record
+
+    return load

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING
 from zkdescent.core.config import Project
 from zkdescent.core.errors import ConfigError
 from zkdescent.core.records import Manifest
+from zkdescent.pipeline.deployments import record_deployment
 from zkdescent.pipeline.gas import record_gas
 from zkdescent.pipeline.reporting import Reporter
 from zkdescent.pipeline.settling import until_settled
@@ -81,6 +82,30 @@ def uses_beacon(project: Project) -> bool:
     return seed == "beacon" or (seed == "auto" and not is_local(project))
 
 
+def draft_plan(
+    project: Project, manifest: Manifest, verifiers: Verifiers, *, chain: Chain | None = None
+) -> RunPlan:
+    """Return the plan as far as it follows from the project: with a beacon, without its seed.
+
+    Args:
+        chain: gives chain id and sponsor; None for those of the local chains.
+    """
+    from zkdescent.verifier import development_account, plan_run
+
+    beacon = uses_beacon(project)
+    return plan_run(
+        verifiers.specs,
+        manifest.dataset,
+        genesis=manifest.genesis,
+        hyperparameters=manifest.hyperparameters,
+        total_proofs=manifest.total_proofs,
+        chain_id=DEVELOPMENT_CHAIN_ID if chain is None else chain.chain_id,
+        sponsor=development_account(0).address if chain is None else chain.address,
+        seed_delay=project.config.chain.seed_delay if beacon else 0,
+        declared_seed=bytes(32) if beacon else project.config.train.seed.to_bytes(32, "big"),
+    )
+
+
 def plan_project(
     project: Project, manifest: Manifest, *, chain: Chain | None = None
 ) -> tuple[RunPlan, tuple[Action, ...]]:
@@ -92,25 +117,14 @@ def plan_project(
     Returns:
         The plan with its seed, and what was sent to the chain for it.
     """
-    from zkdescent.verifier import TrainingClient, development_account, plan_run
+    from zkdescent.verifier import TrainingClient
 
     if chain is None and (uses_beacon(project) or not is_local(project)):
         with open_chain(project) as opened:
             return plan_project(project, manifest, chain=opened)
     beacon = uses_beacon(project)
     verifiers = project_verifiers(project, manifest.circuits)
-    specs = verifiers.specs
-    plan = plan_run(
-        specs,
-        manifest.dataset,
-        genesis=manifest.genesis,
-        hyperparameters=manifest.hyperparameters,
-        total_proofs=manifest.total_proofs,
-        chain_id=DEVELOPMENT_CHAIN_ID if chain is None else chain.chain_id,
-        sponsor=development_account(0).address if chain is None else chain.address,
-        seed_delay=project.config.chain.seed_delay if beacon else 0,
-        declared_seed=bytes(32) if beacon else project.config.train.seed.to_bytes(32, "big"),
-    )
+    plan = draft_plan(project, manifest, verifiers, chain=chain)
     actions: list[Action] = []
     if beacon:
         if chain is None:
@@ -126,8 +140,8 @@ def plan_project(
         actions += until_settled(chain, lambda: client.seal(plan)[1])
         plan, _ = client.seal(plan)
         record_gas(project.open_store(), chain, actions)
-    store = project.open_store()
-    record = plan.run_record()
+        record_deployment(project.open_store(), chain, verifiers)
+    store, specs, record = project.open_store(), plan.specs, plan.run_record()
     if (manifest.task, manifest.specs, manifest.run) != (plan.task, specs, record):
         # Another run: the final state of the one before does not belong to it.
         store.write_manifest(replace(manifest, task=plan.task, specs=specs, run=record, final=None))

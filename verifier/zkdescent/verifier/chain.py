@@ -44,6 +44,7 @@ from zkdescent.verifier._keys import (
     development_account,
 )
 from zkdescent.verifier._outbox import Outbox
+from zkdescent.verifier._refusals import GasCapExceeded
 from zkdescent.verifier._reverts import Reverted, revert_error
 from zkdescent.verifier._tester import TesterNode
 from zkdescent.verifier._waiting import Notice, SendPolicy
@@ -265,7 +266,7 @@ class Chain:
         """Sign and send raw call data; see :meth:`send`."""
         with self._translated(action):
             if self._sender is None:
-                raw = self._send_here(to, data)
+                raw = self._send_here(to, data, action)
             else:
                 raw = self._sender.send(to, data, action)
         hash_ = f"0x{bytes(raw['transactionHash']).hex()}"
@@ -362,7 +363,7 @@ class Chain:
         filled = function.build_transaction(fields)
         return str(filled["to"]), bytes.fromhex(str(filled["data"]).removeprefix("0x"))
 
-    def _send_here(self, to: str, data: bytes) -> TxReceipt:
+    def _send_here(self, to: str, data: bytes, action: str) -> TxReceipt:
         """Send on the in-process chain, where a transaction is mined at once or not at all."""
         eth, market = self._node.w3.eth, self._node.market()
         signed = self.account.sign_transaction({
@@ -371,7 +372,13 @@ class Chain:
             "nonce": eth.get_transaction_count(self.account.address, "latest"),
             "maxFeePerGas": 2 * market.base + market.tip, "maxPriorityFeePerGas": market.tip,
         })  # fmt: skip
-        return eth.get_transaction_receipt(eth.send_raw_transaction(signed.raw_transaction))
+        try:
+            hash_ = eth.send_raw_transaction(signed.raw_transaction)
+        except Reverted as error:
+            if self._node.gas_limit == GAS_CAP and error.halted.startswith("OutOfGas"):
+                raise GasCapExceeded(action, "out of gas with all of it") from error
+            raise
+        return eth.get_transaction_receipt(hash_)
 
     def _explain(self, to: str, data: bytes, receipt: Receipt, action: str) -> None:
         """Repeat a failed transaction as a call to learn its revert data; always raises."""

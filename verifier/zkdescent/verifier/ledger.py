@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from enum import IntEnum
+from itertools import islice
 
 from web3.contract import Contract
 from web3.contract.contract import ContractFunction
@@ -243,6 +244,7 @@ class LedgerClient:
         *,
         aggregates: Aggregates | None = None,
         per_transaction: int = 1,
+        limit: int | None = None,
         progress: Progress | None = None,
     ) -> tuple[Action, ...]:
         """Submit the block proofs that the ledger does not have, in order.
@@ -254,6 +256,7 @@ class LedgerClient:
             load_proof: gives block proof ``index``.
             aggregates: sent in the place of the block proofs they cover, where there are any.
             per_transaction: 1 to 8 block proofs share a transaction; an aggregate has its own.
+            limit: stop after so many transactions; None for no limit.
             progress: told ("submit", proofs on chain, proofs in all) after each transaction.
 
         Raises:
@@ -271,7 +274,7 @@ class LedgerClient:
             plan, state, submitted_pieces(circuit, load_proof, aggregates, total)
         )
         actions = []
-        for group in grouped(missing, per_transaction):
+        for group in islice(grouped(missing, per_transaction), limit):
             if group[0].circuit.role == "aggregate":
                 actions.append(self._send_aggregate(plan, group[0], dataset))
             else:
