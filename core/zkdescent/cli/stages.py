@@ -203,7 +203,7 @@ def verify(
     project = load_project(directory)
     with output.reporter() as report:
         if on_chain:
-            with open_chain(project) as chain:
+            with open_chain(project, report, read_only=True) as chain:
                 audit = verify_project(project, report, engine=engine.value, chain=chain)
         else:
             audit = verify_project(project, report, engine=engine.value)
@@ -349,6 +349,14 @@ def infer(
     submit: Annotated[
         bool, typer.Option("--submit", help="Have the consumer contract accept the result.")
     ] = False,
+    requester: Annotated[
+        str | None,
+        typer.Option(help="Prove for this address. Default: the project's account."),
+    ] = None,
+    nonce: Annotated[
+        int | None,
+        typer.Option(min=0, help="The requester's next nonce. Default: its proofs so far."),
+    ] = None,
     as_json: AsJson = False,
     verbose: Verbose = False,
 ) -> None:
@@ -360,7 +368,9 @@ def infer(
 
     project = load_project(directory)
     with output.reporter() as report:
-        inferences = infer_project(project, input, report, submit=submit)
+        inferences = infer_project(
+            project, input, report, submit=submit, requester=requester, nonce=nonce
+        )
     rows = [
         (n, ", ".join(f"{v:.4f}" for v in i.output), i.accepted, i.gas, i.seconds)
         for n, i in enumerate(inferences)

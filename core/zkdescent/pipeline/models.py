@@ -8,8 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from zkdescent.core.config import Project
 from zkdescent.core.errors import ConfigError
-from zkdescent.pipeline.planning import draft_plan, open_chain
-from zkdescent.pipeline.verifiers import project_verifiers
+from zkdescent.pipeline.planning import open_chain
 
 if TYPE_CHECKING:
     from zkdescent.verifier import Chain
@@ -79,23 +78,17 @@ def show_model(
 
     Raises:
         ConfigError: no model id.
-        ChainError: the contracts or the model are not on the chain.
+        ChainError: the contracts or the model are not on the chain; without an id, no run is
+            planned.
     """
     from zkdescent.verifier import check_deployed, plan_from
     from zkdescent.verifier.lineage import lineage
 
     wanted = None if model_id is None else parse_model_id(model_id)
-    if wanted is None:
-        project.open_store().read_manifest()  # before a chain is opened: that may make files
+    if wanted is None:  # before a chain is opened: that may make files
+        wanted = plan_from(project.open_store().read_manifest()).model_id
     if chain is None:
-        with open_chain(project) as opened:
-            return show_model(project, model_id, chain=opened)
-    if wanted is None:
-        manifest = project.open_store().read_manifest()
-        if manifest.run is not None:
-            wanted = plan_from(manifest).model_id
-        else:
-            verifiers = project_verifiers(project, manifest.circuits)
-            wanted = draft_plan(project, manifest, verifiers, chain=chain).model_id
+        with open_chain(project, read_only=True) as opened:
+            return show_model(project, f"0x{wanted:064x}", chain=opened)
     addresses = check_deployed(chain)
     return Lineage(chain.name, chain.chain_id, lineage(chain, wanted, addresses))

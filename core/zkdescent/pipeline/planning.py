@@ -30,7 +30,9 @@ DEVELOPMENT_CHAIN_ID = 31337
 
 
 @contextmanager
-def open_chain(project: Project, report: Reporter | None = None) -> Iterator[Chain]:
+def open_chain(
+    project: Project, report: Reporter | None = None, *, read_only: bool = False
+) -> Iterator[Chain]:
     """Open the chain that the project names, and close it.
 
     `tester` lives in a file of the project, so that the next command finds what this one did. For
@@ -38,6 +40,7 @@ def open_chain(project: Project, report: Reporter | None = None) -> Iterator[Cha
 
     Args:
         report: told what is waited for.
+        read_only: for a URL, ask for no key; nothing can be sent then.
     """
     from zkdescent.verifier import Chain, SendPolicy
 
@@ -48,6 +51,8 @@ def open_chain(project: Project, report: Reporter | None = None) -> Iterator[Cha
         chain = Chain.tester(path)
     elif table.rpc == "anvil":
         chain = Chain.anvil()
+    elif read_only:
+        chain = Chain.reader(table.rpc)
     else:
         keystore = None if table.keystore is None else project.resolve(table.keystore)
         chain = Chain.connect(

@@ -36,6 +36,7 @@ if TYPE_CHECKING:
     from zkdescent.verifier.evm import EvmProofVerifier
     from zkdescent.verifier.gateway import GatewayClient
     from zkdescent.verifier.ledger import LedgerClient, RunState, RunStatus, TaskState
+    from zkdescent.verifier.pinned import PinnedModel
     from zkdescent.verifier.plan import (
         RunPlan,
         dedicated_spec,
@@ -63,6 +64,7 @@ _HOME = {
     "GatewayClient": "gateway",
     "LedgerClient": "ledger",
     "Model": "registry",
+    "PinnedModel": "pinned",
     "Provenance": "registry",
     "Receipt": "chain",
     "RegistryClient": "registry",
@@ -102,6 +104,7 @@ __all__ = [
     "GatewayClient",
     "LedgerClient",
     "Model",
+    "PinnedModel",
     "Provenance",
     "Receipt",
     "RegistryClient",

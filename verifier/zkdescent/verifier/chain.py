@@ -7,7 +7,8 @@ Chains are constructors, not strings to compare:
 (31337, '0xf39Fd6e51aad88F6F4ce6aB8827279cffFb92266')
 
 ``Chain.anvil()`` starts a node of its own, ``Chain.connect(url, key_env="...")`` uses a running
-one. The tester and anvil share chain id and accounts, so one set of proofs serves both.
+one, ``Chain.reader(url)`` does so without a key. The tester and anvil share chain id and accounts,
+so one set of proofs serves both.
 """
 
 from __future__ import annotations
@@ -21,6 +22,7 @@ from types import TracebackType
 from typing import Any, Protocol, Self
 
 from eth.exceptions import PyEVMError
+from eth_account import Account
 from eth_account.signers.local import LocalAccount
 from eth_tester.exceptions import TransactionFailed
 from eth_tester.exceptions import ValidationError as TesterInvalid
@@ -172,6 +174,16 @@ class Chain:
         else:
             account = account_from_keystore(Path(str(keystore)), password)
         return cls._over(HttpNode(url), account, policy or SendPolicy(), outbox, notice)
+
+    @classmethod
+    def reader(cls, url: str) -> Chain:
+        """Use a running node for reading: no key, and nothing can be sent.
+
+        Raises:
+            ConfigError: the URL is none.
+            ChainError: the node does not answer.
+        """
+        return cls(HttpNode(url), Account.create())
 
     @classmethod
     def _over(
@@ -365,10 +377,16 @@ class Chain:
 
     def _send_here(self, to: str, data: bytes, action: str) -> TxReceipt:
         """Send on the in-process chain, where a transaction is mined at once or not at all."""
+        if self._node.gas_limit is None:
+            raise ChainError(
+                f"{action}: this chain was opened for reading",
+                got=self.name,
+                hint="Chain.connect takes a key and sends",
+            )
         eth, market = self._node.w3.eth, self._node.market()
         signed = self.account.sign_transaction({
             "type": 2, "chainId": self.chain_id, "to": to_checksum_address(to), "value": 0,
-            "data": data, "gas": self._node.gas_limit or GAS_CAP,
+            "data": data, "gas": self._node.gas_limit,
             "nonce": eth.get_transaction_count(self.account.address, "latest"),
             "maxFeePerGas": 2 * market.base + market.tip, "maxPriorityFeePerGas": market.tip,
         })  # fmt: skip
