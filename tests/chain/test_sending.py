@@ -437,3 +437,14 @@ def test_the_same_action_of_two_processes_is_done_once(
     assert sorted(f.result(TIMEOUT_S).sent for f in both) == [False, True]
     assert desk.nonce() == 3
     assert development_account().address == desk.node.address
+
+
+def test_a_reader_reads_without_a_key_and_sends_nothing(desk: Desk) -> None:
+    with Chain.reader(desk.url) as reader:
+        assert reader.storage(COUNTER_AT, 0) == bytes(32)
+        assert (reader.chain_id, reader.block_number) == (31337, 1)
+        with pytest.raises(ChainError, match="opened for reading"):
+            count_up(reader)
+    assert desk.count == 0
+    count_up(desk.client())
+    assert desk.count == 1

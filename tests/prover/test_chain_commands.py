@@ -219,3 +219,30 @@ def test_a_chain_that_keeps_taking_back_is_given_up(tiny: Path) -> None:
     assert [(a.name, a.gas) for a in actions] == [("deploy", 12), ("create task", 0)]
     with pytest.raises(ChainError, match="keeps taking back"):
         until_settled(Shaky(99), send)  # type: ignore[arg-type]
+
+
+def test_an_inference_is_proven_for_whoever_asked(cli: Cli, tiny: Path) -> None:
+    row, asked = tiny / "row.json", "0x70997970C51812dc3A010C7d01b50e0d17dc79C8"
+    row.write_text("[[0.5, -1.25, 2.0]]")
+    infer = ("infer", "-C", tiny, "--input", row, "--json")
+    assert cli(*infer).json["inferences"][0]["proof"].endswith("/00000.proof.json")
+    made = cli(*infer, "--requester", asked.lower(), "--nonce", "7")
+    assert made.code == 0
+    (name,) = (i["proof"] for i in made.json["inferences"])
+    assert name.endswith(f"/{asked.lower()}-00007.proof.json")
+    store = load_project(tiny).open_store()
+    record = store.read_json(name)
+    assert (record["requester"], record["nonce"]) == (asked, 7)
+    # Numbers count by requester, and the auditor accepts all of them.
+    assert cli(*infer).json["inferences"][0]["proof"].endswith("/00001.proof.json")
+    again = cli(*infer, "--requester", asked).json["inferences"][0]["proof"]
+    assert again.endswith(f"/{asked.lower()}-00001.proof.json")
+    assert cli("verify", "-C", tiny, "--json").json["inferences"] == 4
+
+    for wrong in (["--requester", "0x1234"], ["--requester", asked, "--submit"],
+                  ["--nonce", "3", "--submit"]):  # fmt: skip
+        refused = cli(*infer, *wrong)
+        assert (refused.code, refused.json["error"]) == (2, "ConfigError"), wrong
+    store.write_json(name, {**record, "requester": "0x" + "22" * 20})
+    stolen = cli("verify", "-C", tiny, "--json")
+    assert (stolen.code, stolen.json["error"]) == (3, "ChainOfProofsBroken")
