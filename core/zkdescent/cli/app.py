@@ -15,7 +15,7 @@ import traceback
 
 import typer
 
-from zkdescent.cli import onnx, projects, setup, stages
+from zkdescent.cli import gas, model, onnx, projects, setup, stages, task
 from zkdescent.cli.context import current
 from zkdescent.core.errors import ToolMissing, ZkDescentError
 
@@ -43,6 +43,9 @@ _EXTRAS = {
 
 for command in (*projects.COMMANDS, *stages.COMMANDS):
     app.command()(command)
+app.command()(gas.gas)
+app.add_typer(task.app, name="task")
+app.add_typer(model.app, name="model")
 app.add_typer(onnx.app, name="onnx")
 app.add_typer(setup.app, name="setup")
 

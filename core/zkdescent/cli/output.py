@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
-from rich.console import Console
+from rich.console import Console, RenderableType
 from rich.progress import (
     BarColumn,
     MofNCompleteColumn,
@@ -34,7 +34,7 @@ class Output:
     as_json: bool = False
     verbose: bool = False
 
-    def result(self, payload: dict[str, Any], *tables: Table | str) -> None:
+    def result(self, payload: dict[str, Any], *tables: RenderableType) -> None:
         """Print a command's result: the payload as JSON, or the tables for people."""
         if self.as_json:
             json.dump(payload, sys.stdout, default=_plain)

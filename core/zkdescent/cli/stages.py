@@ -203,7 +203,7 @@ def verify(
     project = load_project(directory)
     with output.reporter() as report:
         if on_chain:
-            with open_chain(project) as chain:
+            with open_chain(project, report, read_only=True) as chain:
                 audit = verify_project(project, report, engine=engine.value, chain=chain)
         else:
             audit = verify_project(project, report, engine=engine.value)
@@ -255,21 +255,37 @@ def deploy(directory: Directory = HERE, as_json: AsJson = False, verbose: Verbos
     project = load_project(directory)
     with output.reporter() as report:
         result = deploy_project(project, report)
-    _chain_result(output, result)
+    show_chain_result(output, result)
 
 
-def submit(directory: Directory = HERE, as_json: AsJson = False, verbose: Verbose = False) -> None:
-    """Submit the proofs, finalise the run, mint the model; sends what is missing."""
+def submit(
+    directory: Directory = HERE,
+    resume: Annotated[
+        bool,
+        typer.Option(
+            "--resume",
+            help="Go on where an earlier submission stopped. It always does: this changes nothing.",
+        ),
+    ] = False,
+    as_json: AsJson = False,
+    verbose: Verbose = False,
+) -> None:
+    """Submit the proofs, finalise the run, mint the model; sends what is missing.
+
+    The chain is read first, so a submission that was interrupted, killed or hit by a
+    reorganisation is continued by running it again: nothing is sent twice.
+    """
     output = choose_output(as_json, verbose)
     from zkdescent.pipeline.onchain import submit_project
 
     project = load_project(directory)
     with output.reporter() as report:
         result = submit_project(project, report)
-    _chain_result(output, result)
+    show_chain_result(output, result)
 
 
-def _chain_result(output: Output, result: Any) -> None:
+def show_chain_result(output: Output, result: Any) -> None:
+    """Print what a stage did on chain."""
     from dataclasses import asdict
 
     payload = {
@@ -333,6 +349,14 @@ def infer(
     submit: Annotated[
         bool, typer.Option("--submit", help="Have the consumer contract accept the result.")
     ] = False,
+    requester: Annotated[
+        str | None,
+        typer.Option(help="Prove for this address. Default: the project's account."),
+    ] = None,
+    nonce: Annotated[
+        int | None,
+        typer.Option(min=0, help="The requester's next nonce. Default: its proofs so far."),
+    ] = None,
     as_json: AsJson = False,
     verbose: Verbose = False,
 ) -> None:
@@ -344,7 +368,9 @@ def infer(
 
     project = load_project(directory)
     with output.reporter() as report:
-        inferences = infer_project(project, input, report, submit=submit)
+        inferences = infer_project(
+            project, input, report, submit=submit, requester=requester, nonce=nonce
+        )
     rows = [
         (n, ", ".join(f"{v:.4f}" for v in i.output), i.accepted, i.gas, i.seconds)
         for n, i in enumerate(inferences)

@@ -117,6 +117,11 @@ class ChainTable(Table):
     only 256 blocks back, so a long delay leaves less time to seal and none above 200 is taken.
     ``verifier = "dedicated"`` compiles a verifier contract for each circuit: cheaper per proof,
     dearer to deploy.
+
+    The rest is about nodes reached by URL. ``confirmations`` counts blocks until a transaction is
+    settled ("auto": 1 on development nodes, 5 elsewhere). Never more than ``max_fee_gwei`` is
+    offered per gas; a transaction that is not mined after ``replace_after_s`` is offered more;
+    after ``patience_s`` of waiting for a price or a block the command stops.
     """
 
     rpc: str = "tester"
@@ -125,6 +130,10 @@ class ChainTable(Table):
     verifier: Literal["reusable", "dedicated"] = "reusable"
     key_env: str | None = None
     keystore: str | None = None
+    confirmations: Literal["auto"] | Annotated[int, Field(ge=1, le=32)] = "auto"
+    max_fee_gwei: Finite | None = Field(default=None, gt=0)
+    replace_after_s: Finite = Field(default=120.0, gt=0)
+    patience_s: Finite = Field(default=3600.0, ge=0)
 
     @model_validator(mode="after")
     def _check(self) -> Self:

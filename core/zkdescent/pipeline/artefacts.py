@@ -13,6 +13,7 @@ MODEL = "train/model.onnx"
 FIDELITY = "train/fidelity.json"
 FIDELITY_PICTURE = "train/fidelity.png"
 GAS = "chain/gas.json"
+DEPLOYMENTS = "chain/deployments.json"
 
 
 def proof_name(role: Role, index: int) -> str:

@@ -10,8 +10,9 @@ import numpy as np
 
 from zkdescent.circuits.fixed_point import IntegerArray, dequantize, quantize
 from zkdescent.core.config import Project
-from zkdescent.core.errors import ArtefactError, ProverError
+from zkdescent.core.errors import ArtefactError, ConfigError, ProverError
 from zkdescent.core.records import InferenceRecord, Manifest, ProofRecord
+from zkdescent.core.store import ArtefactStore
 from zkdescent.pipeline.artefacts import inference_folder
 from zkdescent.pipeline.gas import record_gas
 from zkdescent.pipeline.onchain import submit_project
@@ -19,6 +20,7 @@ from zkdescent.pipeline.planning import open_chain, plan_project
 from zkdescent.pipeline.provers import project_prover
 from zkdescent.pipeline.proving import load_trajectory
 from zkdescent.pipeline.reporting import Reporter
+from zkdescent.pipeline.settling import until_settled
 from zkdescent.train.data import Standardizer
 from zkdescent.train.rows import load_rows
 from zkdescent.verifier.twins.layout import layout_of
@@ -40,14 +42,26 @@ class Inference:
 
 
 def infer_project(
-    project: Project, rows_file: Path, report: Reporter, *, submit: bool = False
+    project: Project,
+    rows_file: Path,
+    report: Reporter,
+    *,
+    submit: bool = False,
+    requester: str | None = None,
+    nonce: int | None = None,
 ) -> list[Inference]:
     """Prove and verify an inference for each row of a file; with `submit`, on chain as well.
 
     The requester is the project's account; its next nonce at the consumer contract is bound into
     each proof, so a proof is accepted once, and from nobody else.
 
+    Args:
+        requester: prove for another address, which hands the proof in itself; not with `submit`.
+        nonce: the requester's next one, of the first row; None for the number of proofs that are
+            stored for it.
+
     Raises:
+        ConfigError: no address, or both a requester and `submit`.
         DataError: the rows don't fit the model.
         ArtefactError: there is no finished run.
         ContractRejected: the contract refuses the inference.
@@ -56,6 +70,13 @@ def infer_project(
 
     store = project.open_store()
     manifest = store.read_manifest()
+    if submit and (requester, nonce) != (None, None):
+        raise ConfigError(
+            "what is submitted from this account is proven for it, and the contract counts",
+            got=f"requester {requester}, nonce {nonce}",
+            hint="leave out --submit and hand the file to the requester, who submits it",
+        )
+    someone = None if requester is None else _address(requester)
     if manifest.final is None:
         raise ArtefactError(
             "there is no proven model yet",
@@ -65,14 +86,16 @@ def infer_project(
     rows, inputs = _read_rows(project, rows_file, manifest)
     if not submit:
         plan, _ = plan_project(project, manifest)
-        first = len(store.names(inference_folder(plan.model_id)))
+        who = someone or plan.payee
+        first = len(_stored(store, plan, who)) if nonce is None else nonce
         report.start("inferences", len(rows))
         results = []
         for index, (row, integers) in enumerate(zip(rows, inputs, strict=True)):
-            results.append(_prove_row(project, manifest, plan, row, integers, first + index)[0])
+            place = (who, first + index)
+            results.append(_prove_row(project, manifest, plan, row, integers, place)[0])
             report.advance("inferences", index + 1)
         return results
-    with open_chain(project) as chain:
+    with open_chain(project, report) as chain:
         plan, _ = plan_project(project, manifest, chain=chain)
         client = TrainingClient(chain)
         known = bool(chain.code(plan.addresses.registry))
@@ -84,12 +107,18 @@ def infer_project(
         first = consumer.next_nonce()
         reusable = plan.specs.inference.prover == "ezkl-reusable"
         report.start("inferences", len(rows))
-        results = []
+        results, records = [], []
         for index, (row, integers) in enumerate(zip(rows, inputs, strict=True)):
-            proven, record = _prove_row(project, manifest, plan, row, integers, first + index)
+            place = (plan.payee, first + index)
+            proven, record = _prove_row(project, manifest, plan, row, integers, place)
+            records.append(record)
             actions.append(consumer.accept(manifest.circuits.inference, record, reusable=reusable))
             results.append(replace(proven, accepted=True, gas=actions[-1].gas))
             report.advance("inferences", index + 1)
+        circuit = manifest.circuits.inference
+        actions += until_settled(
+            chain, lambda: [consumer.accept(circuit, r, reusable=reusable) for r in records]
+        )
         record_gas(store, chain, tuple(actions))
     return results
 
@@ -114,10 +143,12 @@ def _prove_row(
     plan: RunPlan,
     row: np.ndarray,
     integers: IntegerArray,
-    nonce: int,
+    place: tuple[str, int],
 ) -> tuple[Inference, InferenceRecord]:
+    """Prove one row for a place: requester and nonce."""
     circuit, store = manifest.circuits.inference, project.open_store()
-    context = plan.inference_context(plan.payee, nonce)
+    requester, nonce = place
+    context = plan.inference_context(requester, nonce)
     final = load_trajectory(store)[-1]
     proof = project_prover(project).prove(
         circuit, store.path_of, [np.array([context], dtype=object), final, integers]
@@ -137,7 +168,7 @@ def _prove_row(
         chain_id=plan.chain_id,
         registry=plan.addresses.registry,
         model_id=plan.model_id,
-        requester=plan.payee,
+        requester=requester,
         nonce=nonce,
         proof=ProofRecord(
             role="inference",
@@ -148,7 +179,7 @@ def _prove_row(
             public_values=proof.public_values,
         ),
     )
-    name = f"{inference_folder(plan.model_id)}{nonce:05d}.proof.json"
+    name = f"{_prefix(plan, requester)}{nonce:05d}.proof.json"
     store.write_json(name, record.to_json())
     outputs = dequantize(proof.output[circuit.features :], circuit.fraction_bits)
     proven = Inference(
@@ -158,3 +189,24 @@ def _prove_row(
         seconds=proof.seconds,
     )
     return proven, record
+
+
+def _prefix(plan: RunPlan, requester: str) -> str:
+    """Where a requester's proofs are: the own account's by nonce, another's under its address."""
+    own = requester.lower() == plan.payee.lower()
+    return inference_folder(plan.model_id) + ("" if own else f"{requester.lower()}-")
+
+
+def _stored(store: ArtefactStore, plan: RunPlan, requester: str) -> list[str]:
+    prefix = _prefix(plan, requester)
+    return [name for name in store.names(prefix) if "-" not in name.removeprefix(prefix)]
+
+
+def _address(text: str) -> str:
+    from eth_utils.address import is_address, to_checksum_address
+
+    if not is_address(text):
+        raise ConfigError(
+            "not an address of a requester", expected="0x and 40 hex digits", got=text
+        )
+    return str(to_checksum_address(text))

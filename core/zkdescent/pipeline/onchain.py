@@ -1,10 +1,12 @@
 """Stages `deploy` and `submit`: the run on chain, up to the minted model.
 
-Each is idempotent: the chain is read first and only what is missing is sent.
+Each is idempotent: the chain is read first and only what is missing is sent, until it is deep
+enough to stay.
 """
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -13,9 +15,11 @@ from zkdescent.core.errors import ArtefactError, ChainOfProofsBroken
 from zkdescent.core.records import Manifest, ProofRecord, Role
 from zkdescent.core.store import ArtefactStore
 from zkdescent.pipeline.artefacts import load_proof
+from zkdescent.pipeline.deployments import check_deployment, record_deployment
 from zkdescent.pipeline.gas import record_gas
 from zkdescent.pipeline.planning import deploy_and_register, open_chain, plan_project
 from zkdescent.pipeline.reporting import Reporter
+from zkdescent.pipeline.settling import until_settled
 from zkdescent.pipeline.verifiers import project_verifiers
 from zkdescent.verifier._pieces import pieces
 
@@ -53,15 +57,16 @@ def deploy_project(
     store = project.open_store()
     manifest = store.read_manifest()  # before a chain is opened: that may make files
     if chain is None:
-        with open_chain(project) as opened:
+        with open_chain(project, report) as opened:
             return deploy_project(project, report, chain=opened)
     client = TrainingClient(chain)
-    actions = list(
-        deploy_and_register(chain, manifest, project_verifiers(project, manifest.circuits))
-    )
+    verifiers = project_verifiers(project, manifest.circuits)
+    check_deployment(store, chain)
+    actions = list(until_settled(chain, lambda: deploy_and_register(chain, manifest, verifiers)))
+    record_deployment(store, chain, verifiers)
     plan, planning = plan_project(project, manifest, chain=chain)
     actions += [action for action in planning if action.sent]
-    creation = client.create_task(plan)
+    (creation,) = until_settled(chain, lambda: [client.create_task(plan)])
     if creation.sent or not plan.task.seed_delay:  # with a beacon, planning has created it
         actions.append(creation)
     result = ChainResult(chain.name, chain.chain_id, client.addresses, tuple(actions))
@@ -79,16 +84,26 @@ def submit_project(
         ArtefactError: not all proofs are made yet.
         ChainOfProofsBroken: a proof belongs to another run.
     """
-    from zkdescent.verifier import TrainingClient
-
     store = project.open_store()
     manifest = store.read_manifest()  # before a chain is opened: that may make files
     _require_proofs(store, manifest)
     if chain is None:
-        with open_chain(project) as opened:
+        with open_chain(project, report) as opened:
             return submit_project(project, report, chain=opened)
-    client = TrainingClient(chain)
-    actions = list(deploy_project(project, report, chain=chain).actions)
+    actions = until_settled(chain, lambda: _send_run(project, manifest, report, chain))
+    record_gas(store, chain, actions)
+    plan, _ = plan_project(project, manifest, chain=chain)
+    return ChainResult(chain.name, chain.chain_id, plan.addresses, actions, plan.model_id)
+
+
+def _send_run(
+    project: Project, manifest: Manifest, report: Reporter, chain: Chain
+) -> Iterator[Action]:
+    """One pass over the run: everything that the chain lacks, in order."""
+    from zkdescent.verifier import TrainingClient
+
+    client, store = TrainingClient(chain), project.open_store()
+    yield from deploy_project(project, report, chain=chain).actions
     plan, _ = plan_project(project, manifest, chain=chain)
     report.start("admit", plan.task.blocks_per_epoch)
     report.start("submit", plan.task.total_proofs)
@@ -96,42 +111,36 @@ def submit_project(
     def progress(action: str, done: int, total: int) -> None:
         report.advance(action, done)
 
-    def loader(role: Role) -> _Loader:
-        return _Loader(store, role)
-
     _check_contexts(plan, manifest, store)
     if manifest.circuits.range is not None:
-        actions += client.admit(
-            plan, manifest.circuits.range, manifest.dataset, loader("range"), progress=progress
+        yield from client.admit(
+            plan,
+            manifest.circuits.range,
+            manifest.dataset,
+            proof_loader(store, "range"),
+            progress=progress,
         )
-    actions.append(client.open_run(plan))
-    actions += client.submit(
+    yield client.open_run(plan)
+    yield from client.submit(
         plan,
         manifest.circuits.step,
         manifest.dataset,
-        loader("step"),
+        proof_loader(store, "step"),
         progress=progress,
-        aggregates=_aggregates(store, manifest),
+        aggregates=project_aggregates(store, manifest),
     )
-    actions.append(client.finalise(plan))
-    actions.append(client.mint(plan))
-    record_gas(store, chain, tuple(actions))
-    return ChainResult(chain.name, chain.chain_id, client.addresses, tuple(actions), plan.model_id)
+    yield client.finalise(plan)
+    yield client.mint(plan)
+
+
+def have_proofs(store: ArtefactStore, manifest: Manifest) -> bool:
+    """Whether every proof that the run needs is made."""
+    return all(have >= count for _, count, have in _proofs(store, manifest))
 
 
 def _require_proofs(store: ArtefactStore, manifest: Manifest) -> None:
     """Nothing is sent for a run that can't be finished."""
-    aggregate = manifest.circuits.aggregate
-    covered: set[int] = set()
-    for index in range(manifest.total_proofs):
-        if load_proof(store, "step", index) is not None:
-            covered.add(index)
-        if aggregate is not None and load_proof(store, "aggregate", index) is not None:
-            covered.update(range(index, index + aggregate.blocks))
-    blocks = manifest.dataset.blocks_per_epoch if manifest.circuits.range else 0
-    ranges = sum(load_proof(store, "range", index) is not None for index in range(blocks))
-    wanted = (("range", blocks, ranges), ("step", manifest.total_proofs, len(covered)))
-    for role, count, have in wanted:
+    for role, count, have in _proofs(store, manifest):
         if have < count:
             raise ArtefactError(
                 f"the run is not proven yet: {role} proofs are missing",
@@ -142,7 +151,22 @@ def _require_proofs(store: ArtefactStore, manifest: Manifest) -> None:
             )
 
 
-def _aggregates(store: ArtefactStore, manifest: Manifest) -> Aggregates | None:
+def _proofs(store: ArtefactStore, manifest: Manifest) -> tuple[tuple[Role, int, int], ...]:
+    """By role: proofs that the run needs, and how many of them there are."""
+    aggregate = manifest.circuits.aggregate
+    covered: set[int] = set()
+    for index in range(manifest.total_proofs):
+        if load_proof(store, "step", index) is not None:
+            covered.add(index)
+        if aggregate is not None and load_proof(store, "aggregate", index) is not None:
+            covered.update(range(index, index + aggregate.blocks))
+    blocks = manifest.dataset.blocks_per_epoch if manifest.circuits.range else 0
+    ranges = sum(load_proof(store, "range", index) is not None for index in range(blocks))
+    return ("range", blocks, ranges), ("step", manifest.total_proofs, len(covered))
+
+
+def project_aggregates(store: ArtefactStore, manifest: Manifest) -> Aggregates | None:
+    """Return the project's aggregates, None if its circuits have none."""
     from zkdescent.verifier import Aggregates
 
     circuit = manifest.circuits.aggregate
@@ -175,15 +199,13 @@ def _check_contexts(plan: RunPlan, manifest: Manifest, store: ArtefactStore) -> 
                 )
 
 
-class _Loader:
-    """Reads proofs of one role by index."""
+def proof_loader(store: ArtefactStore, role: Role) -> Callable[[int], ProofRecord]:
+    """Return what reads the proofs of a role by index."""
 
-    def __init__(self, store: ArtefactStore, role: Role) -> None:
-        self.store = store
-        self.role = role
-
-    def __call__(self, index: int) -> ProofRecord:
-        record = load_proof(self.store, self.role, index)
+    def load(index: int) -> ProofRecord:
+        record = load_proof(store, role, index)
         if record is None:
-            raise ArtefactError(f"{self.role} proof {index} is missing", path=self.store.root)
+            raise ArtefactError(f"{role} proof {index} is missing", path=store.root)
         return record
+
+    return load

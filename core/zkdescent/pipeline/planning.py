@@ -15,23 +15,34 @@ from typing import TYPE_CHECKING
 from zkdescent.core.config import Project
 from zkdescent.core.errors import ConfigError
 from zkdescent.core.records import Manifest
+from zkdescent.pipeline.deployments import record_deployment
 from zkdescent.pipeline.gas import record_gas
+from zkdescent.pipeline.reporting import Reporter
+from zkdescent.pipeline.settling import until_settled
 from zkdescent.pipeline.verifiers import Verifiers, project_verifiers
 
 if TYPE_CHECKING:
     from zkdescent.verifier import Action, Chain, RunPlan
 
-TESTER_STATE = "chain/tester.state"
+CHAIN_FOLDER = "chain"
+TESTER_STATE = f"{CHAIN_FOLDER}/tester.state"
 DEVELOPMENT_CHAIN_ID = 31337
 
 
 @contextmanager
-def open_chain(project: Project) -> Iterator[Chain]:
+def open_chain(
+    project: Project, report: Reporter | None = None, *, read_only: bool = False
+) -> Iterator[Chain]:
     """Open the chain that the project names, and close it.
 
-    `tester` lives in a file of the project, so that the next command finds what this one did.
+    `tester` lives in a file of the project, so that the next command finds what this one did. For
+    nodes by URL the project keeps what is on its way, so that the next command goes on with it.
+
+    Args:
+        report: told what is waited for.
+        read_only: for a URL, ask for no key; nothing can be sent then.
     """
-    from zkdescent.verifier import Chain
+    from zkdescent.verifier import Chain, SendPolicy
 
     table = project.config.chain
     if table.rpc == "tester":
@@ -40,9 +51,23 @@ def open_chain(project: Project) -> Iterator[Chain]:
         chain = Chain.tester(path)
     elif table.rpc == "anvil":
         chain = Chain.anvil()
+    elif read_only:
+        chain = Chain.reader(table.rpc)
     else:
         keystore = None if table.keystore is None else project.resolve(table.keystore)
-        chain = Chain.connect(table.rpc, key_env=table.key_env, keystore=keystore)
+        chain = Chain.connect(
+            table.rpc,
+            key_env=table.key_env,
+            keystore=keystore,
+            policy=SendPolicy(
+                confirmations=None if table.confirmations == "auto" else table.confirmations,
+                max_fee_gwei=table.max_fee_gwei,
+                replace_after_s=table.replace_after_s,
+                patience_s=table.patience_s,
+            ),
+            outbox=project.store_directory / CHAIN_FOLDER,
+            notice=(report or Reporter()).note,
+        )
     with chain:
         yield chain
 
@@ -62,6 +87,30 @@ def uses_beacon(project: Project) -> bool:
     return seed == "beacon" or (seed == "auto" and not is_local(project))
 
 
+def draft_plan(
+    project: Project, manifest: Manifest, verifiers: Verifiers, *, chain: Chain | None = None
+) -> RunPlan:
+    """Return the plan as far as it follows from the project: with a beacon, without its seed.
+
+    Args:
+        chain: gives chain id and sponsor; None for those of the local chains.
+    """
+    from zkdescent.verifier import development_account, plan_run
+
+    beacon = uses_beacon(project)
+    return plan_run(
+        verifiers.specs,
+        manifest.dataset,
+        genesis=manifest.genesis,
+        hyperparameters=manifest.hyperparameters,
+        total_proofs=manifest.total_proofs,
+        chain_id=DEVELOPMENT_CHAIN_ID if chain is None else chain.chain_id,
+        sponsor=development_account(0).address if chain is None else chain.address,
+        seed_delay=project.config.chain.seed_delay if beacon else 0,
+        declared_seed=bytes(32) if beacon else project.config.train.seed.to_bytes(32, "big"),
+    )
+
+
 def plan_project(
     project: Project, manifest: Manifest, *, chain: Chain | None = None
 ) -> tuple[RunPlan, tuple[Action, ...]]:
@@ -73,37 +122,31 @@ def plan_project(
     Returns:
         The plan with its seed, and what was sent to the chain for it.
     """
-    from zkdescent.verifier import TrainingClient, development_account, plan_run
+    from zkdescent.verifier import TrainingClient
 
     if chain is None and (uses_beacon(project) or not is_local(project)):
         with open_chain(project) as opened:
             return plan_project(project, manifest, chain=opened)
     beacon = uses_beacon(project)
     verifiers = project_verifiers(project, manifest.circuits)
-    specs = verifiers.specs
-    plan = plan_run(
-        specs,
-        manifest.dataset,
-        genesis=manifest.genesis,
-        hyperparameters=manifest.hyperparameters,
-        total_proofs=manifest.total_proofs,
-        chain_id=DEVELOPMENT_CHAIN_ID if chain is None else chain.chain_id,
-        sponsor=development_account(0).address if chain is None else chain.address,
-        seed_delay=project.config.chain.seed_delay if beacon else 0,
-        declared_seed=bytes(32) if beacon else project.config.train.seed.to_bytes(32, "big"),
-    )
+    plan = draft_plan(project, manifest, verifiers, chain=chain)
     actions: list[Action] = []
     if beacon:
         if chain is None:
             raise ConfigError("a beacon seed needs a chain", got=project.config.chain.rpc)
         client = TrainingClient(chain)
-        actions += deploy_and_register(chain, manifest, verifiers)
-        actions.append(client.create_task(plan))
-        plan, sealing = client.seal(plan)
-        actions += sealing
+        actions += until_settled(
+            chain,
+            lambda: (
+                *deploy_and_register(chain, manifest, verifiers),
+                client.create_task(plan),
+            ),
+        )
+        actions += until_settled(chain, lambda: client.seal(plan)[1])
+        plan, _ = client.seal(plan)
         record_gas(project.open_store(), chain, actions)
-    store = project.open_store()
-    record = plan.run_record()
+        record_deployment(project.open_store(), chain, verifiers)
+    store, specs, record = project.open_store(), plan.specs, plan.run_record()
     if (manifest.task, manifest.specs, manifest.run) != (plan.task, specs, record):
         # Another run: the final state of the one before does not belong to it.
         store.write_manifest(replace(manifest, task=plan.task, specs=specs, run=record, final=None))

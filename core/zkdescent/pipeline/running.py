@@ -63,7 +63,7 @@ def run_project(project: Project, report: Reporter, *, chain: Chain | None = Non
     # What the user's files get wrong is found before a chain is opened, which may make files.
     blueprint = make_blueprint(project)
     if chain is None:
-        with open_chain(project) as opened:
+        with open_chain(project, report) as opened:
             return _run(project, report, blueprint, opened)
     return _run(project, report, blueprint, chain)
 

@@ -38,8 +38,9 @@ def lookup(words: tuple[str, ...]) -> Any:
 
 def test_the_commands_are_the_declared_ones() -> None:
     assert [" ".join(words) for words in commands()] == [
-        "bench", "compile", "demo", "deploy", "doctor", "estimate", "infer", "init", "onnx prove",
-        "onnx verify", "prove", "run", "setup barretenberg", "submit", "train", "verify",
+        "bench", "compile", "demo", "deploy", "doctor", "estimate", "gas", "infer", "init",
+        "model show", "onnx prove", "onnx verify", "prove", "run", "setup barretenberg", "submit",
+        "task create", "task seal", "task status", "train", "verify",
     ]  # fmt: skip
 
 
@@ -56,12 +57,15 @@ def test_every_command_has_help_and_json(cli: Cli, words: tuple[str, ...]) -> No
             assert parameter.help, f"{words}: {parameter.name} has no help"
 
 
-PROJECT_COMMANDS = ("train", "estimate", "compile", "prove", "verify", "deploy", "submit", "run")
+PROJECT_COMMANDS = (
+    "train", "estimate", "compile", "prove", "verify", "deploy", "submit", "run", "gas",
+    "task create", "task seal", "task status", "model show",
+)  # fmt: skip
 
 
 @pytest.mark.parametrize("command", PROJECT_COMMANDS)
 def test_without_a_project_every_command_says_so(cli: Cli, tmp_path: Path, command: str) -> None:
-    answer = cli(command, "-C", tmp_path / "nowhere", "--json")
+    answer = cli(*command.split(), "-C", tmp_path / "nowhere", "--json")
     assert answer.code == 2
     assert answer.json["error"] == "ConfigError"
     assert "zkdescent init" in answer.json["hint"]
@@ -86,12 +90,16 @@ def test_usage_errors_end_with_2_and_leave_stdout_alone(cli: Cli, arguments: lis
     assert answer.err
 
 
-@pytest.mark.parametrize("command", ["prove", "verify", "deploy", "submit"])
+@pytest.mark.parametrize(
+    "command",
+    ["prove", "verify", "deploy", "submit", "gas", "task create", "task seal", "task status",
+     "model show"],
+)  # fmt: skip
 def test_what_was_not_compiled_cannot_be_used(
     cli: Cli, tmp_path: Path, write_project: Callable[..., Path], command: str
 ) -> None:
     project = write_project(tmp_path)
-    answer = cli(command, "-C", project, "--json")
+    answer = cli(*command.split(), "-C", project, "--json")
     assert answer.code == 1
     assert answer.json["error"] == "ArtefactError"
     assert "zkdescent compile" in answer.json["hint"]

@@ -5,12 +5,13 @@ from __future__ import annotations
 from itertools import pairwise
 from pathlib import Path
 from types import ModuleType
+from typing import Any
 
 import pytest
 from eth_utils.crypto import keccak
 
 from zkdescent.core.errors import ChainError, ConfigError, ContractRejected
-from zkdescent.verifier import Chain, ContractRefused, TrainingClient, deploy_code
+from zkdescent.verifier import Chain, ContractRefused, GasCapExceeded, TrainingClient, deploy_code
 from zkdescent.verifier._create2 import FACTORY, FACTORY_CODE, predict_address
 from zkdescent.verifier.twins import mix_hash
 
@@ -93,13 +94,26 @@ def test_out_of_gas_is_no_rejection(chain: Chain) -> None:
         chain.send_data(address, b"")
 
 
+def test_what_needs_more_than_a_transaction_may_use_is_refused_by_its_action(chain: Chain) -> None:
+    for kilobytes in (1600, 3200):  # of memory, for 5 and 20 million gas
+        code = b"\x62" + (1000 * kilobytes).to_bytes(3, "big") + bytes.fromhex("5100")
+        init_code = bytes.fromhex("6006600c60003960066000f3") + code
+        deploy_code(chain, init_code, action="deploy")
+        if kilobytes == 1600:
+            assert chain.send_data(predict_address(init_code), b"").gas_used > 4_000_000
+            continue
+        with pytest.raises(GasCapExceeded, match="submit: more gas") as error:
+            chain.send_data(predict_address(init_code), b"", action="submit")
+        assert "16,777,216" in str(error.value.expected)
+
+
 def test_call_to_no_contract_is_a_chain_error(chain: Chain) -> None:
     with pytest.raises(ChainError, match="tester failed"):
         TrainingClient(chain).ledger.task(b"\x01" * 32)
 
 
 @pytest.mark.parametrize("arguments", [{}, {"key_env": "A", "keystore": "b"}])
-def test_connect_wants_exactly_one_key(arguments: dict[str, str]) -> None:
+def test_connect_wants_exactly_one_key(arguments: dict[str, Any]) -> None:
     with pytest.raises(ConfigError, match="exactly one source"):
         Chain.connect("http://127.0.0.1:1", **arguments)
 

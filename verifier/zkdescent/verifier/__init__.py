@@ -18,7 +18,9 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from zkdescent.verifier._keys import development_account
     from zkdescent.verifier._pieces import Aggregates
+    from zkdescent.verifier._refusals import GasCapExceeded, GasPriceTooHigh
     from zkdescent.verifier._reverts import ContractRefused
+    from zkdescent.verifier._waiting import SendPolicy
     from zkdescent.verifier.actions import Action
     from zkdescent.verifier.addresses import Addresses, predicted_addresses
     from zkdescent.verifier.audit import AuditReport, audit_run
@@ -34,6 +36,7 @@ if TYPE_CHECKING:
     from zkdescent.verifier.evm import EvmProofVerifier
     from zkdescent.verifier.gateway import GatewayClient
     from zkdescent.verifier.ledger import LedgerClient, RunState, RunStatus, TaskState
+    from zkdescent.verifier.pinned import PinnedModel
     from zkdescent.verifier.plan import (
         RunPlan,
         dedicated_spec,
@@ -56,15 +59,19 @@ _HOME = {
     "ContractRefused": "_reverts",
     "Deployment": "deploy",
     "EvmProofVerifier": "evm",
+    "GasCapExceeded": "_refusals",
+    "GasPriceTooHigh": "_refusals",
     "GatewayClient": "gateway",
     "LedgerClient": "ledger",
     "Model": "registry",
+    "PinnedModel": "pinned",
     "Provenance": "registry",
     "Receipt": "chain",
     "RegistryClient": "registry",
     "RunPlan": "plan",
     "RunState": "ledger",
     "RunStatus": "ledger",
+    "SendPolicy": "_waiting",
     "TaskState": "ledger",
     "TrainingClient": "client",
     "audit_run": "audit",
@@ -92,15 +99,19 @@ __all__ = [
     "ContractRefused",
     "Deployment",
     "EvmProofVerifier",
+    "GasCapExceeded",
+    "GasPriceTooHigh",
     "GatewayClient",
     "LedgerClient",
     "Model",
+    "PinnedModel",
     "Provenance",
     "Receipt",
     "RegistryClient",
     "RunPlan",
     "RunState",
     "RunStatus",
+    "SendPolicy",
     "TaskState",
     "TrainingClient",
     "audit_run",

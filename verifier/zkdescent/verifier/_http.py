@@ -14,6 +14,7 @@ from web3.exceptions import ContractLogicError, Web3Exception
 
 from zkdescent.core.errors import ChainError, ConfigError
 from zkdescent.verifier._anvil import AnvilProcess
+from zkdescent.verifier._fees import Market
 from zkdescent.verifier._reverts import Reverted
 from zkdescent.verifier.twins.header import header_rlp
 
@@ -90,6 +91,17 @@ class HttpNode:
     def code(self, address: str) -> bytes:
         """Return the runtime code at an address."""
         return bytes(HexBytes(self.rpc("eth_getCode", to_checksum_address(address), "latest")))
+
+    def market(self) -> Market:
+        """Return what gas costs now: base fee of the next block, and the node's usual tip."""
+        history = self.rpc("eth_feeHistory", "0x1", "latest", [])
+        base = int(str(history["baseFeePerGas"][-1]), 16)
+        return Market(base, int(str(self.rpc("eth_maxPriorityFeePerGas")), 16))
+
+    def genesis(self) -> str:
+        """Return the hash of block 0, which tells chains of one id apart; empty if not kept."""
+        block = self.rpc("eth_getBlockByNumber", "0x0", False)
+        return "" if block is None else str(block["hash"])
 
     def close(self) -> None:
         """Stop the node if it was started here."""

@@ -22,6 +22,7 @@ from eth_utils.address import to_canonical_address
 from web3 import EthereumTesterProvider, Web3
 
 from zkdescent.core.errors import ChainError
+from zkdescent.verifier._fees import GWEI, Market
 from zkdescent.verifier._keys import DEVELOPMENT_MNEMONIC
 from zkdescent.verifier._pyevm import (
     LOCAL_CHAIN_ID,
@@ -96,6 +97,16 @@ class TesterNode:
     def mine(self, blocks: int) -> None:
         """Mine empty blocks, each with a fresh random mixHash."""
         self.backend.mine_blocks(blocks)
+
+    def market(self) -> Market:
+        """Return what gas costs: nobody competes for the blocks of this chain."""
+        head = self.backend.chain.get_canonical_head()
+        return Market(int(head.base_fee_per_gas), GWEI)
+
+    def genesis(self) -> str:
+        """Return the hash of block 0."""
+        block = self.backend.chain.get_canonical_block_header_by_number(0)
+        return "0x" + bytes(block.hash).hex()
 
     def header_rlp(self, number: int) -> bytes:
         """Return a block's header as py-evm holds it; eth-tester pads extraData in its JSON."""

@@ -10,8 +10,11 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 
+from web3.contract.contract import ContractFunction
+
+from zkdescent.core.errors import ChainError, ContractRejected
 from zkdescent.core.records import CircuitRecord, ProofRecord, Record
-from zkdescent.verifier.chain import Receipt
+from zkdescent.verifier.chain import Chain, Receipt
 
 Progress = Callable[[str, int, int], None]
 """Told (action, items done, items in all) after each transaction."""
@@ -38,6 +41,39 @@ class Action(Record):
 def done(name: str, receipt: Receipt, *, items: int = 0) -> Action:
     """Return the action that a receipt stands for."""
     return Action(name, receipt.gas_used, receipt.transaction, items)
+
+
+def ensure(
+    chain: Chain,
+    name: str,
+    settled: Callable[[], bool],
+    function: Callable[[], ContractFunction],
+    *,
+    items: int = 0,
+    value: int = 0,
+) -> Action:
+    """Send a call unless its effect is on the chain already.
+
+    Also where it turns out only while sending: an earlier process, or somebody else, may have
+    sent it before, and it was mined in between.
+
+    Args:
+        settled: whether the chain shows the effect; asked before, and again after a refusal.
+        function: the call, encoded only if it is needed.
+        value: wei that go with it.
+
+    Raises:
+        ContractRejected, ChainError: refused, and the effect is not there.
+    """
+    if settled():
+        return Action(name, items=items)
+    try:
+        receipt = chain.send(function(), action=name, value=value)
+    except (ContractRejected, ChainError):
+        if settled():
+            return Action(name, items=items)
+        raise
+    return done(name, receipt, items=items)
 
 
 def evidence(

@@ -7,7 +7,8 @@ Chains are constructors, not strings to compare:
 (31337, '0xf39Fd6e51aad88F6F4ce6aB8827279cffFb92266')
 
 ``Chain.anvil()`` starts a node of its own, ``Chain.connect(url, key_env="...")`` uses a running
-one. The tester and anvil share chain id and accounts, so one set of proofs serves both.
+one, ``Chain.reader(url)`` does so without a key. The tester and anvil share chain id and accounts,
+so one set of proofs serves both.
 """
 
 from __future__ import annotations
@@ -21,6 +22,7 @@ from types import TracebackType
 from typing import Any, Protocol, Self
 
 from eth.exceptions import PyEVMError
+from eth_account import Account
 from eth_account.signers.local import LocalAccount
 from eth_tester.exceptions import TransactionFailed
 from eth_tester.exceptions import ValidationError as TesterInvalid
@@ -31,29 +33,35 @@ from requests.exceptions import RequestException
 from web3 import Web3
 from web3.contract import Contract
 from web3.contract.contract import ContractFunction
-from web3.exceptions import ContractLogicError, TimeExhausted, Web3Exception
+from web3.exceptions import ContractLogicError, Web3Exception
 from web3.types import Nonce, TxParams, TxReceipt, Wei
 
 from zkdescent.core.errors import ChainError, ConfigError
 from zkdescent.verifier._anvil import AnvilProcess
+from zkdescent.verifier._fees import Market
 from zkdescent.verifier._http import HttpNode, revert_of
 from zkdescent.verifier._keys import (
     account_from_environment,
     account_from_keystore,
     development_account,
 )
+from zkdescent.verifier._outbox import Outbox
+from zkdescent.verifier._refusals import GasCapExceeded
 from zkdescent.verifier._reverts import Reverted, revert_error
 from zkdescent.verifier._tester import TesterNode
+from zkdescent.verifier._waiting import Notice, SendPolicy
 from zkdescent.verifier.artifacts import load_artifact
+from zkdescent.verifier.sending import GAS_CAP, Sender
 
 _FOREIGN = (
     Web3Exception, RequestException, ValueError, TransactionFailed, TesterInvalid, EvmInvalid,
     PyEVMError,
 )  # fmt: skip
-_GAS_CAP = 16_777_216  # EIP-7825
-_GAS_MARGIN = 1.25  # estimates are made on an older state; a proof's cost varies by under 1%
-_RECEIPT_TIMEOUT_S = 300.0
 _POLL_S = 1.0
+
+
+def _ignore(text: str) -> None:
+    """Nobody listens."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,6 +84,8 @@ class _Node(Protocol):
     w3: Web3
 
     def mine(self, blocks: int) -> None: ...
+    def market(self) -> Market: ...
+    def genesis(self) -> str: ...
     def header_rlp(self, number: int) -> bytes: ...
     def code(self, address: str) -> bytes: ...
     def close(self) -> None: ...
@@ -84,8 +94,9 @@ class _Node(Protocol):
 class Chain:
     """A chain and the account that acts on it; a context manager that closes what it opened."""
 
-    def __init__(self, node: _Node, account: LocalAccount) -> None:
+    def __init__(self, node: _Node, account: LocalAccount, sender: Sender | None = None) -> None:
         self._node = node
+        self._sender = sender
         self.account = account
         self._contracts: dict[tuple[str, ChecksumAddress], Contract] = {}
 
@@ -104,7 +115,14 @@ class Chain:
         return cls(node, development_account(account))
 
     @classmethod
-    def anvil(cls, binary: Path | str | None = None, *, port: int = 0, account: int = 0) -> Chain:
+    def anvil(
+        cls,
+        binary: Path | str | None = None,
+        *,
+        port: int = 0,
+        account: int = 0,
+        policy: SendPolicy | None = None,
+    ) -> Chain:
         """Start an anvil node on the loopback interface; close() stops it.
 
         Raises:
@@ -113,7 +131,8 @@ class Chain:
         """
         process = AnvilProcess(binary, port=port)
         try:
-            return cls(HttpNode(process.url, process=process), development_account(account))
+            node = HttpNode(process.url, process=process)
+            return cls._over(node, development_account(account), policy or SendPolicy(poll_s=0.05))
         except BaseException:
             process.close()
             raise
@@ -126,8 +145,18 @@ class Chain:
         key_env: str | None = None,
         keystore: Path | str | None = None,
         password: str | None = None,
+        policy: SendPolicy | None = None,
+        outbox: Path | None = None,
+        notice: Notice = _ignore,
     ) -> Chain:
         """Use a running node; the key comes from an environment variable or a keystore file.
+
+        Args:
+            url: http(s) address of the node.
+            key_env, keystore, password: where the signing key is.
+            policy: how transactions are sent; see :class:`~.sending.SendPolicy`.
+            outbox: folder that keeps what is on its way, for a process that comes after a crash.
+            notice: told what is waited for, in sentences.
 
         Raises:
             ConfigError: no key was named or it can't be read, or the URL is none.
@@ -144,7 +173,32 @@ class Chain:
             account = account_from_environment(key_env)
         else:
             account = account_from_keystore(Path(str(keystore)), password)
-        return cls(HttpNode(url), account)
+        return cls._over(HttpNode(url), account, policy or SendPolicy(), outbox, notice)
+
+    @classmethod
+    def reader(cls, url: str) -> Chain:
+        """Use a running node for reading: no key, and nothing can be sent.
+
+        Raises:
+            ConfigError: the URL is none.
+            ChainError: the node does not answer.
+        """
+        return cls(HttpNode(url), Account.create())
+
+    @classmethod
+    def _over(
+        cls,
+        node: HttpNode,
+        account: LocalAccount,
+        policy: SendPolicy,
+        outbox: Path | None = None,
+        notice: Notice = _ignore,
+    ) -> Chain:
+        journal = Outbox(
+            outbox, chain_id=node.chain_id, genesis=node.genesis(), account=str(account.address)
+        )
+        policy = policy.on(node.chain_id)
+        return cls(node, account, Sender(node, account, policy, journal, notice))
 
     @property
     def name(self) -> str:
@@ -165,6 +219,11 @@ class Chain:
     def address(self) -> str:
         """The acting account's checksummed address."""
         return str(self.account.address)
+
+    @property
+    def confirmations(self) -> int:
+        """Blocks after which what was sent counts as settled, its own included."""
+        return 1 if self._sender is None else self._sender.policy.depth
 
     @property
     def block_number(self) -> int:
@@ -212,43 +271,59 @@ class Chain:
             ContractRejected, ContractRefused: it would revert; nothing was sent.
             ChainError: the node failed, or the transaction was mined and failed.
         """
-        # A gas figure keeps web3 from estimating here; only the encoding is wanted.
-        fields: TxParams = {
-            "gas": 0, "gasPrice": Wei(0), "nonce": Nonce(0), "value": Wei(0),
-            "chainId": self.chain_id, "from": self.account.address,
-        }  # fmt: skip
-        filled = function.build_transaction(fields)
-        data = bytes.fromhex(str(filled["data"]).removeprefix("0x"))
-        action = action or f"{function.fn_name}"
-        return self.send_data(str(filled["to"]), data, action=action, value=value)
+        to, data = self._encoded(function)
+        return self.send_data(to, data, action=action or f"{function.fn_name}", value=value)
 
     def send_data(
         self, to: str, data: bytes, *, action: str = "transaction", value: int = 0
     ) -> Receipt:
         """Sign and send raw call data; see :meth:`send`."""
         with self._translated(action):
-            eth = self._node.w3.eth
-            transaction: dict[str, Any] = {
-                "type": 2,
-                "chainId": self.chain_id,
-                "from": self.account.address,
-                "to": to_checksum_address(to),
-                "value": value,
-                "data": data,
-                "nonce": eth.get_transaction_count(self.account.address, "latest"),
-                **self._fees(),
-            }
-            transaction["gas"] = self._gas(transaction)
-            del transaction["from"]
-            signed = self.account.sign_transaction(transaction)
-            hash_ = eth.send_raw_transaction(signed.raw_transaction)
-            raw = eth.wait_for_transaction_receipt(
-                hash_, timeout=_RECEIPT_TIMEOUT_S, poll_latency=0.05 if self.is_local else _POLL_S
-            )
-        receipt = Receipt(f"0x{bytes(hash_).hex()}", raw["blockNumber"], raw["gasUsed"], raw)
+            if self._sender is None:
+                raw = self._send_here(to, data, action, value)
+            else:
+                raw = self._sender.send(to, data, action, value)
+        hash_ = f"0x{bytes(raw['transactionHash']).hex()}"
+        receipt = Receipt(hash_, raw["blockNumber"], raw["gasUsed"], raw)
         if raw["status"] != 1:
-            self._explain(transaction, receipt, action)
+            self._explain(to, data, receipt, action)
         return receipt
+
+    def confirm(self) -> bool:
+        """Wait until what was sent can't fall out of the chain any more; see Sender.confirm.
+
+        Returns:
+            False if something fell out and could not be sent again as it was: whoever sent it
+            reads the chain again and sends what is missing.
+        """
+        with self._translated("confirm transactions"):
+            return self._sender is None or self._sender.confirm()
+
+    def estimate(self, function: ContractFunction, *, action: str = "") -> int:
+        """Return the gas of a call on the newest state, without sending it.
+
+        Raises:
+            ContractRejected, ContractRefused: it would revert.
+            GasCapExceeded: it needs more than a transaction may use.
+        """
+        return self.estimate_data(*self._encoded(function), action=action or str(function.fn_name))
+
+    def estimate_data(self, to: str, data: bytes, *, action: str = "transaction") -> int:
+        """Return the gas of raw call data; see :meth:`estimate`."""
+        if self._sender is None:
+            raise ChainError(f"{action}: this chain measures gas by sending", got=self.name)
+        with self._translated(action):
+            return self._sender.estimate(to, data, action)
+
+    def gas_price(self) -> int:
+        """Return what gas costs in the next block, wei: base fee and tip."""
+        with self._translated("ask for the gas price"):
+            return self._node.market().price
+
+    def genesis(self) -> str:
+        """Return the hash of block 0, which tells chains of one id apart; empty if not kept."""
+        with self._translated("read block 0"):
+            return self._node.genesis()
 
     def mine(self, blocks: int = 1) -> None:
         """Mine empty blocks on a local chain; ChainError on any other."""
@@ -293,23 +368,41 @@ class Chain:
     ) -> None:
         self.close()
 
-    def _fees(self) -> dict[str, int]:
-        """EIP-1559 fees, wei per gas: room for the base fee to double while waiting."""
-        eth = self._node.w3.eth
-        tip = 10**9 if self.is_local else int(eth.max_priority_fee)
-        # eth_gasPrice and not the block: web3 refuses the blocks of chains with long extraData.
-        base = int(eth.gas_price)
-        return {"maxFeePerGas": 2 * base + tip, "maxPriorityFeePerGas": tip}
+    def _encoded(self, function: ContractFunction) -> tuple[str, bytes]:
+        # A gas figure keeps web3 from estimating here; only the encoding is wanted.
+        fields: TxParams = {
+            "gas": 0, "gasPrice": Wei(0), "nonce": Nonce(0), "value": Wei(0),
+            "chainId": self.chain_id, "from": self.account.address,
+        }  # fmt: skip
+        filled = function.build_transaction(fields)
+        return str(filled["to"]), bytes.fromhex(str(filled["data"]).removeprefix("0x"))
 
-    def _gas(self, transaction: dict[str, Any]) -> int:
-        if self._node.gas_limit is not None:
-            return self._node.gas_limit
-        estimate = self._node.w3.eth.estimate_gas(transaction)  # type: ignore[arg-type]
-        return min(int(estimate * _GAS_MARGIN), _GAS_CAP)
+    def _send_here(self, to: str, data: bytes, action: str, value: int) -> TxReceipt:
+        """Send on the in-process chain, where a transaction is mined at once or not at all."""
+        if self._node.gas_limit is None:
+            raise ChainError(
+                f"{action}: this chain was opened for reading",
+                got=self.name,
+                hint="Chain.connect takes a key and sends",
+            )
+        eth, market = self._node.w3.eth, self._node.market()
+        signed = self.account.sign_transaction({
+            "type": 2, "chainId": self.chain_id, "to": to_checksum_address(to), "value": value,
+            "data": data, "gas": self._node.gas_limit,
+            "nonce": eth.get_transaction_count(self.account.address, "latest"),
+            "maxFeePerGas": 2 * market.base + market.tip, "maxPriorityFeePerGas": market.tip,
+        })  # fmt: skip
+        try:
+            hash_ = eth.send_raw_transaction(signed.raw_transaction)
+        except Reverted as error:
+            if self._node.gas_limit == GAS_CAP and error.halted.startswith("OutOfGas"):
+                raise GasCapExceeded(action, "out of gas with all of it") from error
+            raise
+        return eth.get_transaction_receipt(hash_)
 
-    def _explain(self, transaction: dict[str, Any], receipt: Receipt, action: str) -> None:
+    def _explain(self, to: str, data: bytes, receipt: Receipt, action: str) -> None:
         """Repeat a failed transaction as a call to learn its revert data; always raises."""
-        self.call_data(transaction["to"], transaction["data"], action=action)
+        self.call_data(to, data, action=action)
         raise ChainError(
             f"{action}: the transaction was mined and failed",
             got=receipt.transaction,
@@ -325,12 +418,6 @@ class Chain:
             raise revert_error(error, action) from error
         except ContractLogicError as error:
             raise revert_error(revert_of(error), action) from error
-        except TimeExhausted as error:
-            raise ChainError(
-                f"{action}: not mined in time",
-                expected=f"{_RECEIPT_TIMEOUT_S} s",
-                hint="the fee may be too low; look the transaction up",
-            ) from error
         except RequestException as error:
             # Its text repeats the URL, which may hold an access token (see HttpNode).
             raise ChainError(

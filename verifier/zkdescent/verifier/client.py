@@ -93,6 +93,7 @@ class TrainingClient:
         *,
         aggregates: Aggregates | None = None,
         per_transaction: int = 1,
+        limit: int | None = None,
         progress: Progress | None = None,
     ) -> tuple[Action, ...]:
         """Submit the missing block proofs; see LedgerClient.submit."""
@@ -103,6 +104,7 @@ class TrainingClient:
             load_proof,
             aggregates=aggregates,
             per_transaction=per_transaction,
+            limit=limit,
             progress=progress,
         )
 

@@ -8,7 +8,7 @@ from web3.contract import Contract
 from zkdescent.core.errors import ChainError
 from zkdescent.core.records import CircuitRecord, InferenceRecord
 from zkdescent.verifier._create2 import predict_address
-from zkdescent.verifier.actions import Action, done, evidence
+from zkdescent.verifier.actions import Action, ensure, evidence
 from zkdescent.verifier.addresses import Addresses, predicted_addresses
 from zkdescent.verifier.artifacts import load_artifact
 from zkdescent.verifier.chain import Chain
@@ -87,6 +87,10 @@ class ConsumerClient:
             )
         inputs, outputs = split_values(circuit, inference)
         proof = evidence(circuit, inference.proof, reusable=reusable)
-        function = self.contract.functions.accept(inputs, outputs, proof)
-        receipt = self._chain.send(function, action="accept inference")
-        return done("accept inference", receipt, items=1)
+        return ensure(
+            self._chain,
+            "accept inference",
+            lambda: self.next_nonce() > inference.nonce,
+            lambda: self.contract.functions.accept(inputs, outputs, proof),
+            items=1,
+        )

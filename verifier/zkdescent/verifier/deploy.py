@@ -6,7 +6,7 @@ from dataclasses import dataclass, fields
 
 from eth_utils.crypto import keccak
 
-from zkdescent.core.errors import ChainError
+from zkdescent.core.errors import ChainError, ContractRejected
 from zkdescent.core.records import Record
 from zkdescent.verifier._create2 import FACTORY, FACTORY_CODE, factory_call, predict_address
 from zkdescent.verifier.actions import Action, done
@@ -39,7 +39,12 @@ def deploy_code(chain: Chain, init_code: bytes, *, action: str) -> Action:
     if chain.code(address):
         return Action(action)
     _require_factory(chain)
-    receipt = chain.send_data(FACTORY, factory_call(init_code), action=action)
+    try:
+        receipt = chain.send_data(FACTORY, factory_call(init_code), action=action)
+    except (ContractRejected, ChainError):
+        if chain.code(address):  # an earlier process, or somebody else, was first
+            return Action(action)
+        raise
     if not chain.code(address):
         raise ChainError(f"{action}: there is no code after deployment", got=address)
     return done(action, receipt)

@@ -10,7 +10,7 @@ from web3.contract import Contract
 
 from zkdescent.core.errors import ChainError
 from zkdescent.core.records import CircuitRecord, Circuits, CircuitSpecRecord, CircuitSpecs
-from zkdescent.verifier.actions import Action, done
+from zkdescent.verifier.actions import Action, done, ensure
 from zkdescent.verifier.addresses import Addresses, predicted_addresses
 from zkdescent.verifier.chain import Chain
 from zkdescent.verifier.twins.hashing import circuit_id
@@ -68,10 +68,12 @@ class GatewayClient:
     def _register(self, spec: CircuitSpecRecord) -> Action:
         name, id_ = f"register {spec.role} circuit", circuit_id(spec)
         mine = self.contract.functions.registrationOf(id_, self._chain.address)
-        if self._chain.call(mine) == CircuitStatus.LIVE:
-            return Action(name)
-        function = self.contract.functions.register(circuit_tuple(spec))
-        return done(name, self._chain.send(function, action=name))
+        return ensure(
+            self._chain,
+            name,
+            lambda: bool(self._chain.call(mine) == CircuitStatus.LIVE),
+            lambda: self.contract.functions.register(circuit_tuple(spec)),
+        )
 
     def _register_vka(self, circuit: CircuitRecord, spec: CircuitSpecRecord) -> Action:
         name = f"register {spec.role} verifying key"
@@ -84,8 +86,11 @@ class GatewayClient:
         # The generated verifier has no getter for its mapping, so the storage slot is read:
         # keccak256(key ++ slot number), Solidity's layout of mappings.
         place = keccak(encode(["bytes32", "uint256"], [spec.vka_digest, _REGISTERED_VKAS_SLOT]))
-        if int.from_bytes(self._chain.storage(spec.verifier, int.from_bytes(place, "big")), "big"):
-            return Action(name)
+        slot = int.from_bytes(place, "big")
         verifier = self._chain.contract("Halo2VerifierReusable", spec.verifier)
-        function = verifier.functions.registerVka(list(circuit.vka))
-        return done(name, self._chain.send(function, action=name))
+        return ensure(
+            self._chain,
+            name,
+            lambda: any(self._chain.storage(spec.verifier, slot)),
+            lambda: verifier.functions.registerVka(list(circuit.vka)),
+        )

@@ -8,8 +8,10 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from enum import IntEnum
+from itertools import islice
 
 from web3.contract import Contract
+from web3.contract.contract import ContractFunction
 
 from zkdescent.core.errors import ChainError, ChainOfProofsBroken
 from zkdescent.core.records import (
@@ -22,7 +24,7 @@ from zkdescent.core.records import (
 )
 from zkdescent.verifier._pieces import Aggregates, Piece, grouped, submitted_pieces
 from zkdescent.verifier._reverts import ContractRefused
-from zkdescent.verifier.actions import Action, Progress, done, evidence
+from zkdescent.verifier.actions import Action, Progress, ensure, evidence
 from zkdescent.verifier.addresses import Addresses, predicted_addresses
 from zkdescent.verifier.chain import Chain
 from zkdescent.verifier.plan import RunPlan
@@ -124,17 +126,20 @@ class LedgerClient:
     def create_task(self, plan: RunPlan) -> Action:
         """Publish the task. Only the sponsor can: the sender is part of its id."""
         self._check_chain(plan)
-        if self.task(plan.task_id) is not None:
-            return Action("create task")
-        if plan.sponsor.lower() != self._chain.address.lower():
+        known = self.task(plan.task_id) is not None
+        if not known and plan.sponsor.lower() != self._chain.address.lower():
             raise ChainError(
                 "only the sponsor can create the task",
                 expected=plan.sponsor,
                 got=self._chain.address,
             )
-        function = self.contract.functions.createTask(task_tuple(plan.task))
-        receipt = self._chain.send(function, action="create task", value=plan.task.reward)
-        return done("create task", receipt)
+        return ensure(
+            self._chain,
+            "create task",
+            lambda: self.task(plan.task_id) is not None,
+            lambda: self.contract.functions.createTask(task_tuple(plan.task)),
+            value=plan.task.reward,
+        )
 
     def admit(
         self,
@@ -152,18 +157,25 @@ class LedgerClient:
         """
         leaves, actions = _leaf_hashes(dataset), []
         for index in range(dataset.blocks_per_epoch):
-            name = f"admit block {index}"
-            if self._chain.call(self.contract.functions.isAdmitted(plan.task_id, index)):
-                actions.append(Action(name, items=1))
-            else:
-                record = load_proof(index)
-                function = self.contract.functions.admit(
+            admitted = self.contract.functions.isAdmitted(plan.task_id, index)
+
+            def admission(index: int = index) -> ContractFunction:
+                return self.contract.functions.admit(
                     plan.task_id,
                     index,
                     list(merkle_proof(leaves, index)),
-                    evidence(circuit, record, reusable=_is_reusable(plan.specs.range)),
+                    evidence(circuit, load_proof(index), reusable=_is_reusable(plan.specs.range)),
                 )
-                actions.append(done(name, self._chain.send(function, action=name), items=1))
+
+            actions.append(
+                ensure(
+                    self._chain,
+                    f"admit block {index}",
+                    lambda call=admitted: bool(self._chain.call(call)),  # type: ignore[misc]
+                    admission,
+                    items=1,
+                )
+            )
             _tell(progress, "admit", index + 1, dataset.blocks_per_epoch)
         return tuple(actions)
 
@@ -184,15 +196,31 @@ class LedgerClient:
         if state.seed is None and self._chain.block_number >= state.seed_block + _BLOCKHASH_WINDOW:
             # >=, because the transaction would be in the next block, just outside the window.
             self._chain.wait_for_block(state.seed_block + _BLOCKHASH_WINDOW + 1)
-            function = self.contract.functions.rearm(plan.task_id)
-            actions.append(done("rearm seed", self._chain.send(function, action="rearm seed")))
+            expired = state.rearms
+            actions.append(
+                ensure(
+                    self._chain,
+                    "rearm seed",
+                    lambda: self._require_task(plan).rearms > expired,
+                    lambda: self.contract.functions.rearm(plan.task_id),
+                )
+            )
             state = self._require_task(plan)
         if state.seed is None:
-            # One more than needed: nodes simulate on the newest block, which must lie after it.
-            self._chain.wait_for_block(state.seed_block + 1)
-            header = self._chain.header_rlp(state.seed_block)
-            function = self.contract.functions.seal(plan.task_id, header)
-            actions.append(done("seal task", self._chain.send(function, action="seal task")))
+            # Deep enough that no reorganisation draws another seed after proofs were made for this
+            # one, and one block more than the ledger needs: nodes simulate on the newest block.
+            seed_block = state.seed_block
+            self._chain.wait_for_block(seed_block + self._chain.confirmations)
+            actions.append(
+                ensure(
+                    self._chain,
+                    "seal task",
+                    lambda: self._require_task(plan).seed is not None,
+                    lambda: self.contract.functions.seal(
+                        plan.task_id, self._chain.header_rlp(seed_block)
+                    ),
+                )
+            )
             state = self._require_task(plan)
         else:
             actions.append(Action("seal task"))
@@ -209,10 +237,12 @@ class LedgerClient:
 
     def open_run(self, plan: RunPlan) -> Action:
         """Open the run; for its payee or the sponsor, when all blocks are admitted."""
-        if self.run(plan.run_id) is not None:
-            return Action("open run")
-        function = self.contract.functions.openRun(plan.task_id, plan.payee, plan.nonce)
-        return done("open run", self._chain.send(function, action="open run"))
+        return ensure(
+            self._chain,
+            "open run",
+            lambda: self.run(plan.run_id) is not None,
+            lambda: self.contract.functions.openRun(plan.task_id, plan.payee, plan.nonce),
+        )
 
     def submit(
         self,
@@ -223,6 +253,7 @@ class LedgerClient:
         *,
         aggregates: Aggregates | None = None,
         per_transaction: int = 1,
+        limit: int | None = None,
         progress: Progress | None = None,
     ) -> tuple[Action, ...]:
         """Submit the block proofs that the ledger does not have, in order.
@@ -234,6 +265,7 @@ class LedgerClient:
             load_proof: gives block proof ``index``.
             aggregates: sent in the place of the block proofs they cover, where there are any.
             per_transaction: 1 to 8 block proofs share a transaction; an aggregate has its own.
+            limit: stop after so many transactions; None for no limit.
             progress: told ("submit", proofs on chain, proofs in all) after each transaction.
 
         Raises:
@@ -251,7 +283,7 @@ class LedgerClient:
             plan, state, submitted_pieces(circuit, load_proof, aggregates, total)
         )
         actions = []
-        for group in grouped(missing, per_transaction):
+        for group in islice(grouped(missing, per_transaction), limit):
             if group[0].circuit.role == "aggregate":
                 actions.append(self._send_aggregate(plan, group[0], dataset))
             else:
@@ -287,12 +319,15 @@ class LedgerClient:
     def _send_aggregate(self, plan: RunPlan, piece: Piece, dataset: DatasetRecord) -> Action:
         order, leaves = plan.order(), _leaf_hashes(dataset)
         paths = [list(merkle_proof(leaves, order[i])) for i in range(piece.first, piece.stop)]
-        function = self.contract.functions.submitAggregate(
-            plan.run_id, paths, evidence(piece.circuit, piece.proof, reusable=False)
+        return ensure(
+            self._chain,
+            f"submit {piece.name}",
+            lambda: self._require_run(plan).proofs >= piece.stop,
+            lambda: self.contract.functions.submitAggregate(
+                plan.run_id, paths, evidence(piece.circuit, piece.proof, reusable=False)
+            ),
+            items=piece.circuit.blocks,
         )
-        name = f"submit {piece.name}"
-        receipt = self._chain.send(function, action=name)
-        return done(name, receipt, items=piece.circuit.blocks)
 
     def _send_blocks(self, plan: RunPlan, group: Sequence[Piece], dataset: DatasetRecord) -> Action:
         order, leaves = plan.order(), _leaf_hashes(dataset)
@@ -305,22 +340,31 @@ class LedgerClient:
             for piece in group
         ]
         name = f"submit {group[0].name}" + (f" to {group[-1].first}" if len(group) > 1 else "")
-        receipt = self._chain.send(self.contract.functions.submit(plan.run_id, blocks), action=name)
-        return done(name, receipt, items=len(blocks))
+        return ensure(
+            self._chain,
+            name,
+            lambda: self._require_run(plan).proofs >= group[-1].stop,
+            lambda: self.contract.functions.submit(plan.run_id, blocks),
+            items=len(blocks),
+        )
 
     def finalise(self, plan: RunPlan) -> Action:
         """Close the complete run; its final state never changes again."""
-        if self._require_run(plan).status == RunStatus.FINALISED:
-            return Action("finalise run")
-        function = self.contract.functions.finalise(plan.run_id)
-        return done("finalise run", self._chain.send(function, action="finalise run"))
+        return ensure(
+            self._chain,
+            "finalise run",
+            lambda: self._require_run(plan).status == RunStatus.FINALISED,
+            lambda: self.contract.functions.finalise(plan.run_id),
+        )
 
     def abort(self, plan: RunPlan) -> Action:
         """Close an open run for good; for its payee, or the sponsor after the deadline."""
-        if self._require_run(plan).status == RunStatus.ABORTED:
-            return Action("abort run")
-        function = self.contract.functions.abort(plan.run_id)
-        return done("abort run", self._chain.send(function, action="abort run"))
+        return ensure(
+            self._chain,
+            "abort run",
+            lambda: self._require_run(plan).status == RunStatus.ABORTED,
+            lambda: self.contract.functions.abort(plan.run_id),
+        )
 
     def reclaim(self, plan: RunPlan) -> Action:
         """Give a reward that nobody earned back to the sponsor, as a credit.

@@ -11,7 +11,7 @@ from web3.contract import Contract
 from zkdescent.core.errors import ChainError
 from zkdescent.core.records import CircuitRecord, InferenceRecord, Record
 from zkdescent.verifier._reverts import ContractRefused
-from zkdescent.verifier.actions import Action, done, evidence
+from zkdescent.verifier.actions import Action, ensure, evidence
 from zkdescent.verifier.addresses import Addresses, predicted_addresses
 from zkdescent.verifier.chain import Chain
 from zkdescent.verifier.plan import RunPlan
@@ -118,10 +118,12 @@ class RegistryClient:
         Raises:
             ContractRejected: the run is not finalised.
         """
-        if self.model(plan.model_id) is not None:
-            return Action("mint model")
-        function = self.contract.functions.mint(plan.run_id, uri)
-        return done("mint model", self._chain.send(function, action="mint model"))
+        return ensure(
+            self._chain,
+            "mint model",
+            lambda: self.model(plan.model_id) is not None,
+            lambda: self.contract.functions.mint(plan.run_id, uri),
+        )
 
     def check_inference(
         self, circuit: CircuitRecord, inference: InferenceRecord, *, reusable: bool = True

@@ -1,0 +1,94 @@
+"""What a chain says of a model: its commitment, and its provenance back to the first ancestor."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from zkdescent.core.config import Project
+from zkdescent.core.errors import ConfigError
+from zkdescent.pipeline.planning import open_chain
+
+if TYPE_CHECKING:
+    from zkdescent.verifier import Chain
+    from zkdescent.verifier.lineage import Ancestor
+
+_HEX = re.compile(r"0x[0-9a-fA-F]{1,64}")
+_DECIMAL = re.compile(r"[0-9]{1,78}")
+
+
+@dataclass(frozen=True, slots=True)
+class Lineage:
+    """A model and its ancestors, the model first."""
+
+    chain: str
+    chain_id: int
+    ancestors: tuple[Ancestor, ...]
+
+    def to_json(self) -> dict[str, Any]:
+        """One JSON object; each ancestor with ``parent`` below it, null at the first."""
+        nested: dict[str, Any] | None = None
+        for ancestor in reversed(self.ancestors):
+            minted = ancestor.model
+            nested = {
+                "model_id": f"0x{ancestor.model_id:064x}",
+                "minted": minted is not None,
+                "owner": None if minted is None else minted.owner,
+                "deprecated": None if minted is None else minted.deprecated,
+                "uri": None if minted is None else minted.uri,
+                "proof_system": None if minted is None else minted.proof_system,
+                "commitment_hash": None if minted is None else minted.commitment_hash,
+                "provenance": ancestor.provenance.to_json(),
+                "parent": nested,
+            }
+        return {"chain": self.chain, "chain_id": self.chain_id, **(nested or {})}
+
+
+def parse_model_id(text: str) -> int:
+    """Return a model id that a person wrote: 0x and hex digits, or a decimal number.
+
+    Raises:
+        ConfigError: it is neither, or no 256-bit number above zero.
+    """
+    if _HEX.fullmatch(text):
+        number = int(text, 16)
+    elif _DECIMAL.fullmatch(text):
+        number = int(text)
+    else:
+        number = 0
+    if not 0 < number < 1 << 256:
+        raise ConfigError(
+            "not a model id",
+            expected="0x and up to 64 hex digits, or a decimal number",
+            got=text,
+            hint="`zkdescent submit` prints it as model_id with --json; leave it out for the "
+            "project's own model",
+        )
+    return number
+
+
+def show_model(
+    project: Project, model_id: str | None = None, *, chain: Chain | None = None
+) -> Lineage:
+    """Return a model of the project's chain with its ancestors.
+
+    Args:
+        model_id: as :func:`parse_model_id` reads it; None for the model of the project's run.
+
+    Raises:
+        ConfigError: no model id.
+        ChainError: the contracts or the model are not on the chain; without an id, no run is
+            planned.
+    """
+    from zkdescent.verifier import check_deployed, plan_from
+    from zkdescent.verifier.lineage import lineage
+
+    wanted = None if model_id is None else parse_model_id(model_id)
+    if wanted is None:  # before a chain is opened: that may make files
+        wanted = plan_from(project.open_store().read_manifest()).model_id
+    if chain is None:
+        with open_chain(project, read_only=True) as opened:
+            return show_model(project, f"0x{wanted:064x}", chain=opened)
+    addresses = check_deployed(chain)
+    return Lineage(chain.name, chain.chain_id, lineage(chain, wanted, addresses))
