@@ -308,12 +308,14 @@ class Chain:
         """
         return self.estimate_data(*self._encoded(function), action=action or str(function.fn_name))
 
-    def estimate_data(self, to: str, data: bytes, *, action: str = "transaction") -> int:
+    def estimate_data(
+        self, to: str, data: bytes, *, action: str = "transaction", value: int = 0
+    ) -> int:
         """Return the gas of raw call data; see :meth:`estimate`."""
         if self._sender is None:
             raise ChainError(f"{action}: this chain measures gas by sending", got=self.name)
         with self._translated(action):
-            return self._sender.estimate(to, data, action)
+            return self._sender.estimate(to, data, action, value)
 
     def gas_price(self) -> int:
         """Return what gas costs in the next block, wei: base fee and tip."""

@@ -19,14 +19,16 @@ class Estimator(Chain):
         super().__init__(chain._node, chain.account, chain._sender)
         self.estimates: dict[str, int] = {}
 
-    def send_data(self, to: str, data: bytes, *, action: str = "transaction") -> Receipt:
+    def send_data(
+        self, to: str, data: bytes, *, action: str = "transaction", value: int = 0
+    ) -> Receipt:
         """Estimate instead of sending.
 
         Raises:
             Estimated: always, if the action is possible.
             ContractRejected, ContractRefused, GasCapExceeded: as for sending.
         """
-        self.estimates[action] = self.estimate_data(to, data, action=action)
+        self.estimates[action] = self.estimate_data(to, data, action=action, value=value)
         raise Estimated(action)
 
     def close(self) -> None:

@@ -24,7 +24,7 @@ from zkdescent.core.records import (
 )
 from zkdescent.verifier._pieces import Aggregates, Piece, grouped, submitted_pieces
 from zkdescent.verifier._reverts import ContractRefused
-from zkdescent.verifier.actions import Action, Progress, ensure, evidence
+from zkdescent.verifier.actions import Action, Progress, done, ensure, evidence
 from zkdescent.verifier.addresses import Addresses, predicted_addresses
 from zkdescent.verifier.chain import Chain
 from zkdescent.verifier.plan import RunPlan
@@ -378,10 +378,12 @@ class LedgerClient:
 
     def withdraw(self) -> Action:
         """Pay the acting account what the ledger owes it; nothing is sent if that is nothing."""
-        if self.credit(self._chain.address) == 0:
-            return Action("withdraw")
-        function = self.contract.functions.withdraw()
-        return done("withdraw", self._chain.send(function, action="withdraw"))
+        return ensure(
+            self._chain,
+            "withdraw",
+            lambda: self.credit(self._chain.address) == 0,
+            self.contract.functions.withdraw,
+        )
 
     def credit(self, account: str) -> int:
         """Return what an account can withdraw, wei."""

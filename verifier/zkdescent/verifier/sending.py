@@ -77,9 +77,7 @@ class Sender:
                 nonce = self._free_nonce(action)
                 gas = self.gas(to, data, action, value)
                 offer = self._wait.for_price(action)
-                entry = Entry(
-                    action, nonce, to_checksum_address(to), data, gas, (offer,), value
-                )
+                entry = Entry(action, nonce, to_checksum_address(to), data, gas, (offer,), value)
                 receipt = self._land(entry)
                 if receipt is not None:
                     return receipt
