@@ -1,4 +1,7 @@
-"""Where a model comes from, back to its first ancestor: tasks may start from a finished run."""
+"""Where a model comes from, back to its first ancestor.
+
+A task may start from the final state of a run, or from what a run had reached after an epoch.
+"""
 
 from __future__ import annotations
 
@@ -11,12 +14,15 @@ from zkdescent.verifier.addresses import Addresses, predicted_addresses
 from zkdescent.verifier.chain import Chain
 from zkdescent.verifier.registry import Model, Provenance, RegistryClient
 
-_MAX_DEPTH = 1000  # a parent is finalised before its child exists, so there are no loops
+_MAX_DEPTH = 1000  # a parent is there before its child, so there are no loops
 
 
 @dataclass(frozen=True, slots=True)
 class Ancestor(Record):
-    """A finalised run and the model minted from it; ``model`` is None if none was."""
+    """A run and the model minted from it; ``model`` is None if none was.
+
+    Where its child started from a checkpoint (``parent_epoch``), the run may not be finalised.
+    """
 
     model_id: int
     provenance: Provenance
@@ -56,7 +62,7 @@ def lineage(
 
 
 def _of_run(chain: Chain, addresses: Addresses, model_id: int) -> Provenance:
-    """Provenance of a finalised run that nobody minted, from the ledger itself."""
+    """Provenance of a run that nobody minted, from the ledger itself."""
     ledger = chain.contract("TrainingLedger", addresses.ledger)
     circuits = chain.contract("Circuits", addresses.circuits)
     run_id = model_id.to_bytes(32, "big")
@@ -70,7 +76,9 @@ def _of_run(chain: Chain, addresses: Addresses, model_id: int) -> Provenance:
         "inference_circuit": spec.inferenceCircuit, "aggregate_circuit": spec.aggregateCircuit,
         "dataset_root": spec.datasetRoot, "genesis": spec.genesis, "final_state": run.head,
         "hyperparameters": spec.hyperparameters, "seed": task.seed, "transcript": run.transcript,
-        "parent": spec.parent, "total_proofs": spec.totalProofs,
-        "steps_per_proof": step.stepsPerProof, "rearms": task.rearms,
+        "parent": spec.parent, "parent_epoch": spec.parentEpoch,
+        "total_proofs": spec.totalProofs, "steps_per_proof": step.stepsPerProof,
+        "steps": spec.totalProofs * step.stepsPerProof, "rearms": task.rearms,
+        "production": step.production,
     }  # fmt: skip
     return Provenance(**{field.name: known[field.name] for field in fields(Provenance)})
