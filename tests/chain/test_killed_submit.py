@@ -74,6 +74,7 @@ class Scene:
     node: Chain
     directory: Path
     mining: threading.Event
+    reorganised: int = 0
 
     @property
     def project(self) -> Project:
@@ -156,7 +157,8 @@ class Scene:
 
 
 @contextmanager
-def scene(proven_run: Path, folder: Path) -> Iterator[Scene]:
+def scene(proven_run: Path, folder: Path, *, reorganise: bool = False) -> Iterator[Scene]:
+    """Start a node that mines by the clock; it may take back up to three blocks now and then."""
     directory = folder / "project"
     shutil.copytree(proven_run, directory)
     done = threading.Event()
@@ -165,13 +167,17 @@ def scene(proven_run: Path, folder: Path) -> Iterator[Scene]:
         made = Scene(node, directory, threading.Event())
         made.mining.set()
         with (directory / "zkdescent.toml").open("a") as file:
-            file.write(f'rpc = "{url}"\nkey_env = "A_KEY"\nconfirmations = 2\n')
+            file.write(f'rpc = "{url}"\nkey_env = "A_KEY"\nconfirmations = 5\n')
         made.rpc("evm_setAutomine", False)
 
         def mine() -> None:
+            draw = random.Random(SEED)
             while not done.wait(BLOCK_S):
                 if made.mining.is_set():
                     made.rpc("anvil_mine", "0x1")
+                    if reorganise and made.node.block_number > 3 and draw.random() < 0.2:
+                        made.rpc("anvil_reorg", draw.randint(1, 3), [])
+                        made.reorganised += 1
 
         thread = threading.Thread(target=mine)
         thread.start()
@@ -232,6 +238,20 @@ def test_a_submission_that_is_killed_ten_times_ends_as_an_undisturbed_one(
         assert made.state() == expected
         assert made.calls() == calls
         assert made.submit()[1]["gas"] == 0
+        assert made.calls() == calls
+
+
+def test_a_submission_through_reorganisations_ends_as_an_undisturbed_one(
+    proven_run: Path,
+    undisturbed: tuple[RunState | None, Counter[tuple[str, bool]], str],
+    tmp_path: Path,
+) -> None:
+    expected, calls, model_id = undisturbed
+    with scene(proven_run, tmp_path, reorganise=True) as made:
+        code, result = made.submit()
+        assert (code, result.get("model_id")) == (0, model_id), result
+        assert made.reorganised >= 5
+        assert made.state() == expected
         assert made.calls() == calls
 
 

@@ -10,6 +10,7 @@ from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any
 
 from zkdescent.core.config import Project
+from zkdescent.core.records import Manifest
 from zkdescent.pipeline.artefacts import CURVES, MEASUREMENTS
 from zkdescent.pipeline.auditing import verify_project
 from zkdescent.pipeline.blueprint import Blueprint, make_blueprint
@@ -71,6 +72,16 @@ def run_project(project: Project, report: Reporter, *, chain: Chain | None = Non
 _SUBMITTING = ("submit block proof", "submit aggregate")
 
 
+def _gas_per_proof(gas: dict[str, int], manifest: Manifest) -> int:
+    """Mean over the submissions that are recorded: a process that was killed recorded none."""
+    aggregate = manifest.circuits.aggregate
+    sent = [(n, g) for n, g in gas.items() if n.startswith(_SUBMITTING)]
+    alone = sum(n.startswith(_SUBMITTING[0]) for n, _ in sent)
+    blocks = 0 if aggregate is None else aggregate.blocks
+    covered = alone + (len(sent) - alone) * blocks
+    return sum(g for _, g in sent) // covered if covered else 0
+
+
 def _run(project: Project, report: Reporter, blueprint: Blueprint, chain: Chain) -> RunSummary:
     train_project(project, report, blueprint=blueprint)
     compile_project(project, report, blueprint=blueprint)
@@ -83,7 +94,7 @@ def _run(project: Project, report: Reporter, blueprint: Blueprint, chain: Chain)
     fidelity = compare_trajectories(project, plan.order(), report, blueprint=blueprint)
     measured = audit_store.read_json(MEASUREMENTS)
     gas = read_gas(audit_store).get(f"{chain.chain_id}:{chain.name}", {})
-    submitting = sum(g for name, g in gas.items() if name.startswith(_SUBMITTING))
+    per_proof = _gas_per_proof(gas, manifest)
     steps = project.config.train.steps
     return RunSummary(
         project=manifest.project,
@@ -92,8 +103,8 @@ def _run(project: Project, report: Reporter, blueprint: Blueprint, chain: Chain)
         range_proofs=manifest.dataset.blocks_per_epoch if manifest.circuits.range else 0,
         made=proving.made,
         proving_seconds=round(sum(m["seconds"] for m in measured.values()), 2),
-        gas_per_proof=submitting // manifest.total_proofs,
-        gas_per_step=submitting // steps,
+        gas_per_proof=per_proof,
+        gas_per_step=per_proof * manifest.total_proofs // steps,
         metric=fidelity.headline,
         part="validation" if fidelity.proven.last.validation is not None else "training",
         float_metric=round(fidelity.final(fidelity.floats), 4),

@@ -75,7 +75,13 @@ class Sender:
             self._prune()
             for _ in range(_ATTEMPTS):
                 nonce = self._free_nonce(action)
-                gas = self.gas(to, data, action, value)
+                try:
+                    gas = self.gas(to, data, action, value)
+                except Exception as error:
+                    if refusal_of(error) == "revert" and self._fell_out():
+                        self._resume()  # it was refused on a state that lacks what came before it
+                        continue
+                    raise
                 offer = self._wait.for_price(action)
                 entry = Entry(action, nonce, to_checksum_address(to), data, gas, (offer,), value)
                 receipt = self._land(entry)
@@ -158,8 +164,13 @@ class Sender:
             if not accepted or time.monotonic() - offered > policy.replace_after_s:
                 entry = self._offer_more(entry)
                 accepted, offered = self._broadcast(entry), time.monotonic()
-            elif polls % _ASK_EVERY == 0 and not self._known(entry):
-                accepted = self._broadcast(entry)
+            elif polls % _ASK_EVERY == 0:
+                for earlier in self._fell_out():
+                    if earlier.nonce < entry.nonce:
+                        self._notice(f"{earlier.action}: no longer on the chain, sending it again")
+                        self._broadcast(earlier)
+                if not self._known(entry):
+                    accepted = self._broadcast(entry)
             self._wait.pause(started, f"{entry.action}: not mined in time", entry.offers[-1])
 
     def _offer_more(self, entry: Entry) -> Entry:
@@ -219,6 +230,10 @@ class Sender:
                 if not self._known(entry):
                     self._notice(f"continuing with {entry.action}, nonce {entry.nonce}")
                 self._again(entry)
+
+    def _fell_out(self) -> list[Entry]:
+        """What was sent, and is neither on the chain nor on its way."""
+        return [e for e in self._outbox.entries if self._receipt(e) is None and not self._known(e)]
 
     def _again(self, entry: Entry) -> bool:
         """Send an entry once more as it was; False if it can't be, or would fail."""

@@ -1,7 +1,7 @@
 """What circuits cost with Barretenberg, before any setup: fitted to measured proofs.
 
-Seconds and memory grow with the number of rows, a power of two, and little with how full they are;
-gas with its logarithm. Figures are of two idle cores of the reference machine (docs/log.md).
+Seconds and memory grow with the gates, whatever power of two holds them; gas with its logarithm.
+Figures are of two idle cores of the reference machine (docs/log.md).
 """
 
 from __future__ import annotations
@@ -18,9 +18,10 @@ LARGEST = 22
 """log2 of the most rows that are offered."""
 
 _SPARE = 5  # rows that bb adds to the gates
-_SECONDS, _SECONDS_PER_ROW = 0.15, 2.0e-5
-_SETUP, _SETUP_PER_ROW = 6.0, 3.0e-5
-_MEMORY, _MEMORY_PER_ROW = 40.0, 1.0e-3
+_SECONDS, _SECONDS_PER_GATE = 0.25, 2.05e-5
+_SETUP, _SETUP_PER_GATE = 5.0, 1.6e-5
+_MEMORY, _MEMORY_PER_GATE = 14.0, 1.43e-3
+_OPEN_SECONDS = 0.89  # without zero knowledge, of the time with it
 _GAS, _GAS_PER_LEVEL, _GAS_PER_INPUT = 480_000, 24_500, 800
 _HIDING_GAS = 85_000
 _WORDS = 4
@@ -50,13 +51,13 @@ class HonkModel:
         if demand.rows == 0:
             return CircuitCost(1, 0.0, 0.0, 0.0, 0.0, 0, 0)
         level = max(12, ceil(log2(demand.rows + _SPARE)))
-        rows = 1 << level
         inputs = _WORDS + demand.public_values
         return CircuitCost(
             blocks=1,
-            seconds=_SECONDS + _SECONDS_PER_ROW * rows,
-            setup_seconds=_SETUP + _SETUP_PER_ROW * rows,
-            peak_memory_mb=_MEMORY + _MEMORY_PER_ROW * rows,
+            seconds=(1.0 if self.zero_knowledge else _OPEN_SECONDS)
+            * (_SECONDS + _SECONDS_PER_GATE * demand.rows),
+            setup_seconds=_SETUP + _SETUP_PER_GATE * demand.rows,
+            peak_memory_mb=_MEMORY + _MEMORY_PER_GATE * demand.rows,
             proving_key_mb=0.0,
             proof_bytes=32 * inputs + honk_proof_bytes(level, self.zero_knowledge),
             gas=_GAS

@@ -52,9 +52,9 @@ class Filling:
     gates: float
 
     @property
-    def rows_per_step(self) -> float:
-        """What a step pays for: rows are proven whether they are used or not."""
-        return (1 << self.level) / self.steps
+    def gates_per_step(self) -> float:
+        """What a step pays for: rows that are left over cost next to nothing."""
+        return self.gates / self.steps
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,9 +81,7 @@ def fill(traced: TracedCase, level: int) -> Filling | None:
 
 
 def choose(traced: TracedCase) -> list[tuple[str, Filling]]:
-    """For seconds the level with the fewest rows per step, for gas the largest; one if they agree.
-
-    Rows that are left over and rows of tables that every circuit repeats both count as waste.
+    """For seconds the level with the fewest gates per step, for gas the largest; one if they agree.
 
     Raises:
         ProverError: the largest level does not hold a step.
@@ -97,7 +95,7 @@ def choose(traced: TracedCase) -> list[tuple[str, Filling]]:
             got=round(_estimated(traced, 1)),
             hint="use a larger level",
         )
-    fastest, cheapest = min(fillings, key=lambda f: f.rows_per_step), fillings[-1]
+    fastest, cheapest = min(fillings, key=lambda f: f.gates_per_step), fillings[-1]
     if fastest == cheapest:
         return [("", fastest)]
     return [(FASTEST, fastest), (LEAST_GAS, cheapest)]

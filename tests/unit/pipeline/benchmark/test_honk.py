@@ -39,7 +39,7 @@ def test_a_circuit_is_filled_and_not_overfilled(traced: TracedCase, level: int) 
     )
     more = estimate(traced.step_request(filling.steps + 1).program, traced.case.arithmetic)
     assert filling.gates + 5 <= 1 << level < more + 5
-    assert filling.rows_per_step == (1 << level) / filling.steps
+    assert filling.gates_per_step == filling.gates / filling.steps
 
 
 def test_a_level_that_holds_no_step_is_not_offered(traced: TracedCase) -> None:
@@ -50,13 +50,13 @@ def test_a_level_that_holds_no_step_is_not_offered(traced: TracedCase) -> None:
         choose(replace(traced, case=replace(traced.case, levels=range(10, 12))))
 
 
-def test_seconds_take_the_fewest_rows_per_step_and_gas_the_largest() -> None:
+def test_seconds_take_the_fewest_gates_per_step_and_gas_the_largest() -> None:
     case = replace(mlp_case(8, 8), levels=range(13, 16))
     traced = trace_case(case, make_backend("barretenberg"), 0)
     fillings = [f for level in case.levels if (f := fill(traced, level)) is not None]
     names, chosen = zip(*choose(traced), strict=True)
     assert names == (("",) if len(chosen) == 1 else (FASTEST, LEAST_GAS))
-    assert chosen[0].rows_per_step == min(f.rows_per_step for f in fillings)
+    assert chosen[0].gates_per_step == min(f.gates_per_step for f in fillings)
     assert chosen[-1] == fillings[-1]
 
 
