@@ -34,7 +34,10 @@ MARKS := $(MARKS) and not barretenberg
 endif
 
 .DEFAULT_GOAL := help
-.PHONY: help dev prover lint test test-contracts test-python test-slow demo bench snapshots build-contracts check-contracts
+HALMOS := contracts/.halmos-venv
+SLITHER := contracts/.slither-venv
+
+.PHONY: halmos slither help dev prover lint test test-contracts test-python test-slow demo bench snapshots build-contracts check-contracts
 
 help:
 	@echo "make dev               virtual environment in $(VENV), exact versions"
@@ -46,6 +49,7 @@ help:
 	@echo "make bench             measure against ezkl as its documentation runs it"
 	@echo "make build-contracts   compile contracts/src into the artefacts that the package ships"
 	@echo "make check-contracts   fail if those artefacts are not what their sources give"
+	@echo "make halmos, slither   symbolic proofs and static analysis of the contracts, each in a venv"
 	@echo "make snapshots         write artefacts and gas figures again, and show what changed"
 
 dev: $(VENV)/.installed
@@ -113,6 +117,24 @@ build-contracts: dev $(NODE_MODULES)
 
 check-contracts: dev $(NODE_MODULES)
 	$(BIN)/python scripts/build_contracts.py --check
+
+# Symbolic proofs of test/halmos, minutes; forge lints on every build, which halmos can't be told about.
+halmos: $(NODE_MODULES) $(HALMOS)/bin/halmos
+	cd contracts && export PATH="$$PWD/node_modules/.bin:$$PATH" FOUNDRY_LINT_LINT_ON_BUILD=false && \
+	.halmos-venv/bin/halmos --contract ShuffleProofs --loop 8 && \
+	.halmos-venv/bin/halmos --contract LedgerProofs --loop 40
+
+$(HALMOS)/bin/halmos:
+	$(PYTHON) -m venv $(HALMOS)
+	$(HALMOS)/bin/pip install halmos==0.3.3
+
+slither: $(NODE_MODULES) $(SLITHER)/bin/slither
+	cd contracts && export PATH="$$PWD/node_modules/.bin:$$PATH" FOUNDRY_LINT_LINT_ON_BUILD=false && \
+	.slither-venv/bin/slither . --config-file slither.config.json
+
+$(SLITHER)/bin/slither:
+	$(PYTHON) -m venv $(SLITHER)
+	$(SLITHER)/bin/pip install slither-analyzer==0.11.6
 
 snapshots: build-contracts
 	rm -f contracts/snapshots/Gas.json
