@@ -82,7 +82,9 @@ contract BadReceiver {
 
     receive() external payable {
         require(_BURNS);
-        while (true) {}
+        assembly {
+            invalid()
+        }
     }
 }
 

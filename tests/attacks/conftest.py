@@ -17,6 +17,7 @@ from zkdescent.verifier import Chain, TrainingClient, deploy_code
 from .actors import PaidRun
 
 TESTS = Path(__file__).parents[1]
+SETTINGS = {"optimizer": {"enabled": True, "runs": 10_000}, "evmVersion": "prague"}
 
 
 def module(name: str, path: Path, *, package: bool = False) -> ModuleType:
@@ -77,4 +78,4 @@ def attackers() -> dict[str, Any]:
 
     names = ["tests/attacks/Attackers.sol", "contracts/src/libraries/Header.sol"]
     sources = {name: (TESTS.parent / name).read_text() for name in names}
-    return compile_solidity(sources, settings={"evmVersion": "prague"})
+    return compile_solidity(sources, settings=SETTINGS)

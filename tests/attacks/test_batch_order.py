@@ -189,9 +189,7 @@ def test_a_header_of_an_orphaned_branch(anvil: TrainingClient, world: Any) -> No
     due = seed_block(anvil, world)
     anvil.chain.wait_for_block(due + 1)
     orphan = anvil.chain.header_rlp(due)
-    # A local node draws no new randomness when it builds the branch: it is given other randomness.
     node.rpc("anvil_rollback", 2)
-    node.rpc("hardhat_setPrevRandao", "0x" + keccak(text="the other branch").hex())
     node.rpc("evm_increaseTime", 100)
     anvil.chain.wait_for_block(due + 2)
     standing = anvil.chain.header_rlp(due)

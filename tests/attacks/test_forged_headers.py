@@ -5,7 +5,7 @@ field as the number or the randomness: he changes the bytes of the real header, 
 and the borders of its fields, cuts it and extends it.
 
 In the ledger he fails at the hash: nothing but the real header has the seed block's hash
-(``WrongHeader``). The parser is strict even so, and is attacked here by itself: whatever it accepts,
+(``WrongHeader``). The parser is strict even so, and is attacked here by itself: whatever it takes,
 PyPI's rlp decodes strictly to the same number and mixHash.
 """
 
@@ -149,19 +149,19 @@ def agree(reader: Reader, header: bytes, variants: Iterator[bytes]) -> tuple[int
 
 def test_the_real_header_is_read_as_the_judge_reads_it(reader: Reader, header: bytes) -> None:
     assert reader.read(header) == judged(header) == (258, mix_hash(header))
-    assert len(borders(header)) > 60
+    assert len(borders(header)) > 40
 
 
 def test_every_border_at_the_edges_of_the_encoding(reader: Reader, header: bytes) -> None:
     read, total = agree(reader, header, mutations(header, EDGES))
-    assert total > 1000
+    assert total > 700
     assert 0 < read < total // 2, "other extra data or parents are headers; most are nothing"
 
 
 @pytest.mark.slow
 def test_every_byte_value_at_every_border(reader: Reader, header: bytes) -> None:
     _, total = agree(reader, header, mutations(header, range(256)))
-    assert total > 15_000
+    assert total > 9_000
 
 
 @pytest.mark.slow
@@ -193,12 +193,12 @@ def test_the_ledger_takes_the_real_header_alone(
     assert state is not None
     client.chain.wait_for_block(state.seed_block + 1)
     real = client.chain.header_rlp(state.seed_block)
-    forged = list(mutations(real, [real[0]]))[::7] + list(relists(real))
+    forged = list(mutations(real, [real[0]]))[::3] + list(relists(real))[::3]
     fields = rlp.decode(real)
     fields[MIX_HASH] = keccak(text="chosen")
     forged += [rlp.encode(fields), real + b"\0", real[:-1], b"", bytes(len(real))]
     tried = {header for header in forged if header != real}
-    assert len(tried) > 60
+    assert len(tried) > 40
     for header in tried:
         assert send(client, "seal", world.plan.task_id, header) == "WrongHeader"
     assert send(client, "seal", world.plan.task_id, real) == "accepted"
