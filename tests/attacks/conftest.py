@@ -1,24 +1,81 @@
-"""Attacks on the logic around the cryptography use the verifier tests' synthetic runs."""
+"""What the attacks share: synthetic runs, one real run, chains to attack, attackers' contracts."""
 
 from __future__ import annotations
 
 import importlib.util
+import shutil
 import sys
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from types import ModuleType
+from typing import Any
 
 import pytest
 
+from zkdescent.verifier import Chain, TrainingClient, deploy_code
 
-@pytest.fixture(scope="session")
-def synthetic() -> ModuleType:
-    """The module tests/unit/verifier/synthetic.py, by its path: tests are no packages."""
-    name = "verifier_synthetic"
+from .actors import PaidRun
+
+TESTS = Path(__file__).parents[1]
+SETTINGS = {"optimizer": {"enabled": True, "runs": 10_000}, "evmVersion": "prague"}
+
+
+def module(name: str, path: Path, *, package: bool = False) -> ModuleType:
+    """Import a file of another folder of tests under a name, once."""
     if name not in sys.modules:
-        path = Path(__file__).parents[1] / "unit" / "verifier" / "synthetic.py"
-        spec = importlib.util.spec_from_file_location(name, path)
+        folders = [str(path.parent)] if package else None
+        spec = importlib.util.spec_from_file_location(
+            name, path, submodule_search_locations=folders
+        )
         assert spec is not None
         assert spec.loader is not None
         sys.modules[name] = importlib.util.module_from_spec(spec)
         spec.loader.exec_module(sys.modules[name])
     return sys.modules[name]
+
+
+@pytest.fixture(scope="session")
+def synthetic() -> ModuleType:
+    """The module tests/unit/verifier/synthetic.py."""
+    return module("verifier_synthetic", TESTS / "unit" / "verifier" / "synthetic.py")
+
+
+@pytest.fixture(scope="session")
+def honest(tmp_path_factory: pytest.TempPathFactory, write_project: Callable[..., Path]) -> Any:
+    """A tiny project with real proofs of barretenberg's: a HonkRun of tests/prover/honk.py."""
+    module("prover", TESTS / "prover" / "__init__.py", package=True)
+    honk = module("prover.honk", TESTS / "prover" / "honk.py")
+    return honk.honk_run(tmp_path_factory.getbasetemp(), write_project)
+
+
+@pytest.fixture(scope="session")
+def paid(honest: Any) -> PaidRun:
+    """The same run for a task with a reward, proven for the victim."""
+    return PaidRun.make(honest)
+
+
+@pytest.fixture(scope="session")
+def deployed(tmp_path_factory: pytest.TempPathFactory, synthetic: ModuleType) -> Path:
+    """File of a chain with all contracts and the stand-in verifier; tests open copies."""
+    path = tmp_path_factory.mktemp("attacked") / "deployed"
+    with Chain.tester(path) as chain:
+        TrainingClient(chain).ensure_deployed()
+        deploy_code(chain, synthetic.VERIFIER_INIT, action="deploy stand-in verifier")
+    return path
+
+
+@pytest.fixture
+def client(deployed: Path, tmp_path: Path) -> Iterator[TrainingClient]:
+    """A chain with all contracts and the stand-in verifier."""
+    with Chain.tester(shutil.copy(deployed, tmp_path / "chain")) as chain:
+        yield TrainingClient(chain)
+
+
+@pytest.fixture(scope="session")
+def attackers() -> dict[str, Any]:
+    """The attackers' contracts, compiled: name -> {"abi", "bytecode", "deployedBytecode"}."""
+    from zkdescent.circuits.solc import compile_solidity
+
+    names = ["tests/attacks/Attackers.sol", "contracts/src/libraries/Header.sol"]
+    sources = {name: (TESTS.parent / name).read_text() for name in names}
+    return compile_solidity(sources, settings=SETTINGS)

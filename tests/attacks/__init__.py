@@ -1,0 +1,1 @@
+"""Attacks, one file each. Every one fails, and beside it stands what an honest party does."""
