@@ -232,9 +232,8 @@ def test_there_are_two_thousand_of_them(stage: Stage) -> None:
 
 def test_the_nested_encoding_of_an_inference(stage: Stage) -> None:
     """ERC-7992 passes evidence as bytes within bytes: the inner call data is attacked the same."""
-    (checked,) = (
-        e for e in stage.client.registry.contract.abi if e.get("name") == "checkInference"
-    )
+    abi: Any = stage.client.registry.contract.abi
+    (checked,) = (e for e in abi if e.get("name") == "checkInference")
     inputs, outputs, proof = checked["inputs"][3], checked["inputs"][4], checked["inputs"][5]
     items = ({"type": "uint256"}, inputs, proof)
     for name, place, inner in (("verifyInference", 3, items), ("verifyInference", 2, (outputs,))):

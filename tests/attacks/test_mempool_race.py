@@ -35,7 +35,7 @@ def post(client: TrainingClient, account: int, to: str, data: bytes, tip: int) -
     """Put a transaction into the mempool; returns its hash."""
     eth = client.chain._node.w3.eth
     key = development_account(account)
-    transaction = {
+    transaction: dict[str, Any] = {
         "type": 2,
         "chainId": client.chain.chain_id,
         "to": to,
