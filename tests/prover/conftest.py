@@ -26,6 +26,7 @@ from zkdescent.core.records import (
     Manifest,
     ProofRecord,
     Role,
+    canonical_json,
 )
 from zkdescent.core.store import ArtefactStore
 from zkdescent.pipeline.artefacts import inference_folder, load_proof
@@ -43,6 +44,8 @@ from zkdescent.verifier import (
     plan_run,
 )
 from zkdescent.verifier.twins import from_field
+
+from .honk import Foreign, HonkRun, foreign_circuit, foreign_proof, honk_run
 
 ROW = [0.5, -1.25, 2.0]
 
@@ -254,3 +257,32 @@ def opened_copy(chains: dict[str, Path], tmp_path: Path) -> Iterator[TrainingCli
 def minted_copy(chains: dict[str, Path], tmp_path: Path) -> Iterator[TrainingClient]:
     """The minted model, to act on."""
     yield from _copy(chains, "minted", tmp_path)
+
+
+@pytest.fixture(scope="session")
+def honest(tmp_path_factory: pytest.TempPathFactory, write_project: Callable[..., Path]) -> HonkRun:
+    """The same project on the second prover."""
+    return honk_run(tmp_path_factory.getbasetemp(), write_project)
+
+
+@pytest.fixture(scope="session")
+def foreign(honest: HonkRun, write_project: Callable[..., Path]) -> Foreign:
+    """Another learning rate's circuit, and a valid proof of it."""
+    return foreign_circuit(honest, write_project), foreign_proof(honest, write_project)
+
+
+@pytest.fixture(scope="module")
+def acceptances() -> Iterator[None]:
+    """An acceptance by the EVM is remembered for the same records, whose objects digests name."""
+    accepted: set[tuple[bytes, bytes]] = set()
+    original = EvmProofVerifier.verify
+
+    def verify(self: EvmProofVerifier, circuit: CircuitRecord, proof: ProofRecord) -> None:
+        key = canonical_json(circuit.to_json()), canonical_json(proof.to_json())
+        if key not in accepted:
+            original(self, circuit, proof)
+            accepted.add(key)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(EvmProofVerifier, "verify", verify)
+        yield

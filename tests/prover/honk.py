@@ -22,7 +22,15 @@ import numpy as np
 from zkdescent.circuits.barretenberg.commitment import HashRole, commitment_bytes, tensor_digest
 from zkdescent.circuits.proof_system import Proof
 from zkdescent.core.config import Project, load_project
-from zkdescent.core.records import CircuitRecord, InferenceRecord, Manifest, ProofRecord, Role
+from zkdescent.core.records import (
+    CircuitRecord,
+    CircuitSpecs,
+    DatasetRecord,
+    InferenceRecord,
+    Manifest,
+    ProofRecord,
+    Role,
+)
 from zkdescent.core.store import ArtefactStore
 from zkdescent.pipeline.artefacts import inference_folder, load_proof
 from zkdescent.pipeline.blueprint import Blueprint, make_blueprint
@@ -35,7 +43,7 @@ from zkdescent.pipeline.verifiers import Verifiers, project_verifiers
 from zkdescent.verifier import Chain, RunPlan, TrainingClient, deploy_code, plan_from, plan_run
 from zkdescent.verifier._create2 import predict_address
 from zkdescent.verifier.honk_code import load_verifier
-from zkdescent.verifier.twins import from_field
+from zkdescent.verifier.twins import from_field, leaf, merkle_root, tensor_hash
 
 ROW = [0.5, -1.25, 2.0]
 STRANGER = "0x70997970C51812dc3A010C7d01b50e0d17dc79C8"
@@ -67,6 +75,12 @@ class HonkRun:
     def states(self) -> Any:
         """States before and after each block proof, integers."""
         return load_trajectory(self.store)
+
+    @property
+    def specs(self) -> CircuitSpecs:
+        """Registrations of its circuits."""
+        assert self.manifest.specs is not None
+        return self.manifest.specs
 
     @property
     def final(self) -> bytes:
@@ -195,6 +209,9 @@ def honk_run(folder: Path, write_project: WriteProject) -> HonkRun:
     return HonkRun(project, blueprint, project.open_store().read_manifest())
 
 
+Foreign = tuple[HonkRun, ProofRecord]
+
+
 @cache
 def foreign_circuit(run: HonkRun, write_project: WriteProject) -> HonkRun:
     """The same statement for another learning rate, under the same salt; its step circuit only."""
@@ -242,6 +259,17 @@ def other_weights(run: HonkRun) -> InferenceRecord:
     made = run.prove("inference", [record.context], run.states[0], row)
     changed = replace(record, proof=made.proof, public_values=made.public_values)
     return replace(run.inference, proof=changed)
+
+
+def leaves_of(dataset: DatasetRecord) -> list[bytes]:
+    """Leaves of the data set's tree."""
+    return [leaf(i, tensor_hash(c)) for i, c in enumerate(dataset.leaves)]
+
+
+def reversed_dataset(dataset: DatasetRecord) -> DatasetRecord:
+    """The same batch blocks in the other order, with their own root."""
+    turned = replace(dataset, leaves=tuple(reversed(dataset.leaves)))
+    return replace(turned, root=merkle_root(leaves_of(turned)))
 
 
 def flipped(record: ProofRecord, position: int = -1) -> ProofRecord:

@@ -131,7 +131,7 @@ def hint_mutations(target: Target, seed: int, count: int) -> Iterator[tuple[str,
     for number in range(count):
         changed = hints.copy()
         i = int(draw.integers(len(hints)))
-        name, change = _CHANGES[number % len(_CHANGES)]
+        name, change = CHANGES[number % len(CHANGES)]
         changed[i] = change(int(hints[i]), target.digits, draw)
         if changed[i] == hints[i]:  # a swap of equals, a negated zero
             changed[i] += 2
@@ -152,7 +152,7 @@ def input_mutations(
         name = names[number % len(names)]
         tensor = target.honest[positions[name]].copy()
         i = int(draw.integers(len(tensor)))
-        kind, change = _CHANGES[number % len(_CHANGES)]
+        kind, change = CHANGES[number % len(CHANGES)]
         tensor[i] = change(int(tensor[i]), target.digits, draw)
         if bound is not None and abs(signed(tensor)[i]) >= bound:
             tensor[i] = int(draw.integers(-bound + 1, bound))
@@ -163,7 +163,7 @@ def input_mutations(
 
 Change = Callable[[int, Digits, np.random.Generator], int]
 
-_CHANGES: list[tuple[str, Change]] = [
+CHANGES: list[tuple[str, Change]] = [
     ("+ 1", lambda v, d, r: v + 1),
     ("- 1", lambda v, d, r: v - 1),
     ("+ 2", lambda v, d, r: v + 2),

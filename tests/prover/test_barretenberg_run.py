@@ -1,11 +1,10 @@
 """The tiny project on the second prover: compiled, proven, audited, submitted, asked, resumed.
 
-Its rejected twins are in test_barretenberg_rejected.py.
+Its rejected twins are in test_barretenberg_rejected_*.py.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
@@ -33,18 +32,13 @@ from zkdescent.verifier.ledger import RunStatus
 from zkdescent.verifier.twins import from_field, tensor_hash
 from zkdescent.verifier.twins.layout import InferenceWord, StepWord, layout_of
 
-from .honk import HonkRun, flipped, honk_run
+from .honk import HonkRun, flipped
 
 pytestmark = [pytest.mark.prover, pytest.mark.barretenberg]
 
 STEP = layout_of("barretenberg", "step")
 INFERENCE = layout_of("barretenberg", "inference")
 TRANSACTION_GAS_CAP = 16_777_216  # EIP-7825
-
-
-@pytest.fixture(scope="module")
-def honest(tmp_path_factory: pytest.TempPathFactory, write_project: Callable[..., Path]) -> HonkRun:
-    return honk_run(tmp_path_factory.getbasetemp(), write_project)
 
 
 def test_commitments_are_the_digests_of_the_data(honest: HonkRun) -> None:

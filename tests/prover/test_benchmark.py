@@ -127,6 +127,7 @@ def test_a_filled_circuit_of_barretenberg_is_proven_and_metered(tmp_path: Path) 
 
 @pytest.mark.prover
 @pytest.mark.barretenberg
+@pytest.mark.slow
 def test_a_point_of_growth_on_barretenberg_is_proven() -> None:
     told: list[str] = []
     points = [p for p in planned_honk(quick=True) if p.axis == PARAMETERS]

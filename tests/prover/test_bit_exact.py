@@ -39,7 +39,7 @@ from .hostile import Target, build
 pytestmark = pytest.mark.prover
 
 FIXED = FixedPoint()
-SHAPES, RUNS = 10, 4  # random circuits, and random runs of each
+RUNS = 4  # random runs of each random circuit
 RATE = 0.1
 
 
@@ -190,15 +190,23 @@ def witness(target: Target, inputs: list[IntegerArray]) -> tuple[list[IntegerArr
     return [*inputs, hints], values[target.program.output].reshape(-1).tolist()
 
 
-@settings(
-    max_examples=SHAPES,
+REPRODUCIBLE = settings(
     deadline=None,
     derandomize=True,
     database=None,
     suppress_health_check=list(HealthCheck),
 )
-@given(SHAPE, st.lists(st.integers(0, 2**32 - 1), min_size=RUNS, max_size=RUNS, unique=True))
-def test_every_state_of_random_runs_of_random_models(shape: Shape, seeds: list[int]) -> None:
+SEEDS = st.lists(st.integers(0, 2**32 - 1), min_size=RUNS, max_size=RUNS, unique=True)
+
+
+@pytest.mark.parametrize(
+    "shapes", [3, pytest.param(10, marks=pytest.mark.slow)], ids="{} shapes".format
+)
+def test_every_state_of_random_runs_of_random_models(shapes: int) -> None:
+    settings(REPRODUCIBLE, max_examples=shapes)(given(SHAPE, SEEDS)(every_state_agrees))()
+
+
+def every_state_agrees(shape: Shape, seeds: list[int]) -> None:
     unrolled = Unrolled(shape)
     program = unrolled.states()
     runs = [unrolled.inputs(seed) for seed in seeds]

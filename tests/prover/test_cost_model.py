@@ -47,7 +47,7 @@ def step(*, comparisons: bool, table: bool, additions: int) -> Program:
 @pytest.mark.parametrize(
     ("comparisons", "table", "additions", "blocks", "tables", "public"),
     [
-        (False, False, 1, 1, 1, False),
+        pytest.param(False, False, 1, 1, 1, False, marks=pytest.mark.slow),
         (True, False, 1, 1, 2, True),
         (True, True, 40, 2, 3, False),
     ],

@@ -23,7 +23,7 @@ from zkdescent.verifier.twins import RangeSlot, StepSlot, open_context, split_pr
 pytestmark = pytest.mark.prover
 SCRIPT = Path(__file__).resolve().parents[2] / "scripts" / "measure_models.py"
 POINT = 64  # bytes of a commitment
-QUICK = ("breast-cancer-svm", "diabetes-ridge")  # the others take up to a minute each
+QUICK = ("diabetes-ridge",)  # the others take up to a minute each
 NAMES = [
     pytest.param(name, marks=() if name in QUICK else pytest.mark.slow) for name in example_names()
 ]

@@ -38,6 +38,7 @@ LEARNS = {
     "price-rnn": 0.45,
     "ratings-factorisation": 0.7,
 }
+LONG = ("digits-mlp", "price-rnn")  # runs of half a dozen seconds
 
 
 class Example:
@@ -109,7 +110,10 @@ def test_every_example_is_here() -> None:
     assert example_names() == sorted(LEARNS)
 
 
-@pytest.mark.parametrize("name", sorted(LEARNS))
+@pytest.mark.parametrize(
+    "name",
+    [pytest.param(n, marks=pytest.mark.slow if n in LONG else ()) for n in sorted(LEARNS)],
+)
 def test_fixed_point_ends_where_float_ends(example: Callable[[str], Example], name: str) -> None:
     it = example(name)
     floats, fixed = it.measured(it.float_end), it.measured(it.fixed_end)
