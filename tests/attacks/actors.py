@@ -40,7 +40,9 @@ def address(account: int) -> str:
 
 def acting_as(client: TrainingClient, account: int) -> TrainingClient:
     """The same chain and contracts, with another account's key."""
-    chain = Chain(client.chain._node, development_account(account))
+    node: Any = client.chain._node
+    sender, key = client.chain._sender, development_account(account)
+    chain = Chain(node, key) if sender is None else Chain._over(node, key, sender.policy)
     return TrainingClient(chain, client.addresses)
 
 

@@ -138,9 +138,9 @@ class Stage:
         proven = evidence(inference, record.proof, reusable=False)
         self._add("check", gateway, circuit_id(world.specs.inference), record.proof.context, proven)
         first = evidence(step, world.load_step(0), reusable=False)
-        contexts = [world.plan.context(0)]
+        context = world.plan.context(0)
         head = client.chain.call(gateway.functions.claimOf(circuit_id(world.specs.step), first[0]))
-        self._add("checkBlocks", gateway, circuit_id(world.specs.step), head[0], contexts, first)
+        self._add("checkBlock", gateway, circuit_id(world.specs.step), head[0], context, first)
         model = plan.model_id
         self._add("checkInference", registry, model, synthetic.ACCOUNT, 0, inputs, outputs, proven)
         commitment = input_commitment(
@@ -185,7 +185,7 @@ def stage(
 
 
 NAMES = ["register", "createTask", "seal", "admit", "openRun", "submit", "submitAggregate", "mint",
-         "check", "checkBlocks", "checkInference", "verifyInference", "verifyAndStoreInference",
+         "check", "checkBlock", "checkInference", "verifyInference", "verifyAndStoreInference",
          "accept"]  # fmt: skip
 UNPROVEN = {"register", "createTask", "seal", "openRun", "mint"}
 LEAST = {"register": 80, "createTask": 50, "openRun": 20, "seal": 100, "mint": 100}

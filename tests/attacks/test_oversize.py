@@ -84,14 +84,16 @@ def test_proofs_values_and_words_of_any_size(opened: TrainingClient, world: Any)
         ((proof, [], [bytes(32)] * 3_000), "VkaMismatch"),
     ):
         assert call(opened, "submit", run, [(path, evidence_)]) == error
-    check = opened.gateway.contract.functions.checkBlocks
+    functions = opened.gateway.contract.functions
     step = circuit_id(world.specs.step)
     many = [world.plan.context(0)] * 3_000
     head = opened.ledger.run(run)
     assert head is not None
-    for contexts, error in ((many, "ContextCount"), ([], "ContextCount"), (many[:1], "accepted")):
-        function = check(step, head.head, contexts, (proof, [], []))
-        assert verdict(opened.chain.call, function) == error
+    for contexts in (many, [], many[:1]):
+        function = functions.checkBlocks(step, head.head, contexts, (proof, [], []))
+        assert verdict(opened.chain.call, function) == "RoleMismatch"
+    single = functions.checkBlock(step, head.head, many[0], (proof, [], []))
+    assert verdict(opened.chain.call, single) == "accepted"
 
 
 def test_a_header_of_any_size(client: TrainingClient, synthetic: ModuleType) -> None:

@@ -145,7 +145,7 @@ def test_the_same_proofs_serve_anvil_under_the_gas_cap(honest: HonkRun) -> None:
     assert run is not None
     assert (run.proofs, run.status) == (2, RunStatus.FINALISED)
     assert run.head == tensor_hash(honest.final)
-    assert 0 < min(gas) <= max(gas) < TRANSACTION_GAS_CAP
+    assert 0 < max(gas) < TRANSACTION_GAS_CAP
 
 
 def test_a_removed_proof_is_the_only_one_made_again(honest: HonkRun, tmp_path: Path) -> None:
