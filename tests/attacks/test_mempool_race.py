@@ -81,7 +81,8 @@ def test_the_copy_that_comes_first_works_for_the_victim(
     assert first["blockNumber"] == second["blockNumber"]
     assert first["transactionIndex"] < second["transactionIndex"]
     assert (first["status"], second["status"]) == (1, 0)
-    assert second["gasUsed"] < first["gasUsed"] // 4, "a lost race is not verified"
+    # What is left is call data, at the floor of EIP-7623.
+    assert second["gasUsed"] < first["gasUsed"] // 2, "a lost race is not verified"
     assert first["gasUsed"] < GAS_CAP
 
     run = sponsor.ledger.run(plan.run_id)
