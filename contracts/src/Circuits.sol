@@ -12,9 +12,10 @@ import {
     Prover,
     Role
 } from "./interfaces/ICircuits.sol";
-import {IEzklDedicatedVerifier, IEzklReusableVerifier} from "./interfaces/IEzklVerifiers.sol";
+import {IEzklDedicatedVerifier} from "./interfaces/IEzklVerifiers.sol";
 import {CodeStore} from "./libraries/CodeStore.sol";
 import {Commitment, StepSlot} from "./libraries/Commitment.sol";
+import {EvidenceCall} from "./libraries/EvidenceCall.sol";
 import {Fixed} from "./libraries/Fixed.sol";
 import {HashWords, InferenceWord, StepWord} from "./libraries/HashWords.sol";
 import {Statement} from "./libraries/Statement.sol";
@@ -260,21 +261,24 @@ contract Circuits is ICircuits {
 
         Prover prover = circuit.prover;
         bytes32 digest;
-        bytes memory data;
+        uint256 data;
+        uint256 end;
         if (prover == Prover.EzklReusable) {
-            digest = circuit.vkaDigest;
-            data = abi.encodeCall(
-                IEzklReusableVerifier.verifyProof, (evidence.proof, evidence.publicValues, evidence.vka)
-            );
-            bytes32 got = _lastWords(data, evidence.vka.length);
-            if (got != digest) revert VkaMismatch(digest, got);
+            (data, end, digest) = EvidenceCall.verifyProof(evidence);
+            if (digest != circuit.vkaDigest) revert VkaMismatch(circuit.vkaDigest, digest);
         } else {
             if (evidence.vka.length != 0) revert VkaMismatch(0, keccak256(abi.encodePacked(evidence.vka)));
-            data = prover == Prover.UltraHonk
-                ? HashWords.verifierCall(
-                    evidence.proof, HashWords.count(circuit.role, circuit.blocks), evidence.publicValues
-                )
-                : abi.encodeCall(IEzklDedicatedVerifier.verifyProof, (evidence.proof, evidence.publicValues));
+            (data, end) = _ends(
+                prover == Prover.UltraHonk
+                    ? HashWords.verifierCall(
+                        evidence.proof,
+                        HashWords.count(circuit.role, circuit.blocks),
+                        evidence.publicValues
+                    )
+                    : abi.encodeCall(
+                        IEzklDedicatedVerifier.verifyProof, (evidence.proof, evidence.publicValues)
+                    )
+            );
         }
 
         bool ok;
@@ -282,7 +286,7 @@ contract Circuits is ICircuits {
         uint256 verdict;
         bytes32 returned;
         assembly ("memory-safe") {
-            ok := staticcall(gas(), verifier, add(data, 0x20), mload(data), 0x00, 0x40)
+            ok := staticcall(gas(), verifier, data, sub(end, data), 0x00, 0x40)
             size := returndatasize()
             verdict := mload(0x00)
             returned := mload(0x20)
@@ -293,12 +297,12 @@ contract Circuits is ICircuits {
         if (!accepted) revert ProofRejected(id);
     }
 
-    /// @dev keccak256 of the last words of call data: the verifying key is its last argument, so a few
-    /// hundred words are hashed where the verifier will read them, and copied once.
-    function _lastWords(bytes memory data, uint256 count) private pure returns (bytes32 digest) {
+    /// @return data Where the bytes begin.
+    /// @return end Where they end.
+    function _ends(bytes memory all) private pure returns (uint256 data, uint256 end) {
         assembly ("memory-safe") {
-            let size := shl(5, count)
-            digest := keccak256(sub(add(add(data, 0x20), mload(data)), size), size)
+            data := add(all, 0x20)
+            end := add(data, mload(all))
         }
     }
 

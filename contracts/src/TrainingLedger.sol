@@ -14,8 +14,11 @@ import {
 } from "./interfaces/ITrainingLedger.sol";
 import {Escrow} from "./Escrow.sol";
 import {CodeStore} from "./libraries/CodeStore.sol";
+import {EvidenceCall} from "./libraries/EvidenceCall.sol";
 import {Header} from "./libraries/Header.sol";
+import {KeyedStore} from "./libraries/KeyedStore.sol";
 import {PositionalMerkle} from "./libraries/PositionalMerkle.sol";
+import {Progress} from "./libraries/Progress.sol";
 import {Shuffle} from "./libraries/Shuffle.sol";
 import {Statement} from "./libraries/Statement.sol";
 import {TaskRules} from "./libraries/TaskRules.sol";
@@ -34,13 +37,11 @@ contract TrainingLedger is Escrow {
         uint32 waiting;
     }
 
-    /// @dev What of a run can change. The rest, {Terms}, is kept as code.
+    /// @dev What of a run can change. The rest, {Terms}, is kept as code under the run's id.
     struct RunEntry {
-        address words;
-        uint32 proofs;
-        RunStatus status;
         bytes32 head;
-        bytes32 transcript;
+        /// Transcript, status and count: see Progress.
+        bytes32 progress;
     }
 
     /// @dev What of a run is fixed when it opens, and all that a block proof is measured against.
@@ -64,6 +65,8 @@ contract TrainingLedger is Escrow {
         bytes32 transcript;
         uint256 i;
     }
+
+    using Progress for bytes32;
 
     /// @dev EIP-7825 caps a transaction at 16,777,216 gas; a proof costs up to 0.8 million.
     uint256 private constant MAX_BLOCK_PROOFS = 8;
@@ -172,8 +175,11 @@ contract TrainingLedger is Escrow {
 
         runId = runIdOf(taskId, payee, nonce);
         RunEntry storage r = _runs[runId];
-        if (r.status != RunStatus.None) revert RunExists(runId);
-        r.words = CodeStore.write(
+        if (r.progress.status() != RunStatus.None) revert RunExists(runId);
+        r.head = spec.genesis;
+        r.progress = Progress.pack(RunId.unwrap(runId), RunStatus.Open, 0);
+        KeyedStore.write(
+            RunId.unwrap(runId),
             abi.encode(
                 Terms({
                     taskId: taskId,
@@ -188,15 +194,11 @@ contract TrainingLedger is Escrow {
                 })
             )
         );
-        r.head = spec.genesis;
-        r.transcript = RunId.unwrap(runId);
-        r.status = RunStatus.Open;
         emit RunOpened(runId, taskId, payee, nonce);
     }
 
     /// @inheritdoc ITrainingLedger
-    /// @dev The gateway is called by STATICCALL (`view`), so nothing can re-enter between reading the
-    /// head and writing it.
+    /// @dev The gateway is called by STATICCALL, so nothing can re-enter between reading the head and writing it.
     function submit(RunId runId, BlockProof[] calldata blocks) external {
         (RunEntry storage r, Terms memory terms) = _openRun(runId);
         if (blocks.length == 0 || blocks.length > MAX_BLOCK_PROOFS) {
@@ -204,12 +206,11 @@ contract TrainingLedger is Escrow {
         }
         Cursor memory c = _cursor(runId, r, terms, blocks.length);
         for (uint256 k; k < blocks.length; ++k) {
-            uint256 free = _freeMemory();
             BlockProof calldata next = blocks[k];
-            BlockClaim memory said =
-                circuits.checkBlock(terms.stepCircuit, c.head, _context(c, terms, 0), next.evidence);
+            BlockClaim memory said = EvidenceCall.checkBlock(
+                circuits, terms.stepCircuit, c.head, _context(c, terms, 0), next.evidence
+            );
             _move(c, terms, said, next.merkleProof);
-            _releaseMemory(free);
         }
         _store(r, c, terms);
     }
@@ -236,9 +237,10 @@ contract TrainingLedger is Escrow {
     /// @inheritdoc ITrainingLedger
     function finalise(RunId runId) external {
         (RunEntry storage r, Terms memory terms) = _openRun(runId);
-        if (r.proofs != terms.totalProofs) revert RunIncomplete(r.proofs, terms.totalProofs);
-        r.status = RunStatus.Finalised;
-        emit RunFinalised(runId, r.head, r.transcript);
+        uint32 proofs = r.progress.proofs();
+        if (proofs != terms.totalProofs) revert RunIncomplete(proofs, terms.totalProofs);
+        _close(r, RunStatus.Finalised);
+        emit RunFinalised(runId, r.head, r.progress.transcript());
         if (!terms.rewarded) return;
         TaskEntry storage t = _tasks[terms.taskId];
         --t.waiting;
@@ -252,7 +254,8 @@ contract TrainingLedger is Escrow {
     /// @inheritdoc ITrainingLedger
     function abort(RunId runId) external {
         (RunEntry storage r, Terms memory terms) = _openRun(runId);
-        bool complete = r.proofs == terms.totalProofs;
+        uint32 proofs = r.progress.proofs();
+        bool complete = proofs == terms.totalProofs;
         if (msg.sender != terms.payee) {
             (TaskSpec memory spec, address sponsor) = _words(_tasks[terms.taskId]);
             if (msg.sender != sponsor) revert NotAllowed(msg.sender);
@@ -262,9 +265,9 @@ contract TrainingLedger is Escrow {
             // Every step is proven: nobody may take that from the payee before `finalise` is mined.
             if (complete) revert RunComplete(runId);
         }
-        r.status = RunStatus.Aborted;
+        _close(r, RunStatus.Aborted);
         if (complete && terms.rewarded) --_tasks[terms.taskId].waiting;
-        emit RunAborted(runId, r.proofs);
+        emit RunAborted(runId, proofs);
     }
 
     /// @inheritdoc ITrainingLedger
@@ -298,11 +301,16 @@ contract TrainingLedger is Escrow {
         return Run({
             taskId: terms.taskId,
             head: r.head,
-            transcript: r.transcript,
+            transcript: r.progress.transcript(),
             payee: terms.payee,
-            proofs: r.proofs,
-            status: r.status
+            proofs: r.progress.proofs(),
+            status: r.progress.status()
         });
+    }
+
+    /// @inheritdoc ITrainingLedger
+    function pendingWords() external view {
+        KeyedStore.pending(TERMS_WORDS);
     }
 
     /// @inheritdoc ITrainingLedger
@@ -331,7 +339,7 @@ contract TrainingLedger is Escrow {
     /// @inheritdoc ITrainingLedger
     function finalState(RunId runId) public view returns (bytes32) {
         (RunEntry storage r,) = _run(runId);
-        if (r.status != RunStatus.Finalised) revert RunNotFinalised(runId);
+        if (r.progress.status() != RunStatus.Finalised) revert RunNotFinalised(runId);
         return r.head;
     }
 
@@ -362,9 +370,10 @@ contract TrainingLedger is Escrow {
         view
         returns (Cursor memory c)
     {
-        c.i = r.proofs;
+        bytes32 progress = r.progress;
+        c.i = progress.proofs();
         if (c.i + count > terms.totalProofs) revert TooManyProofs(c.i + count, terms.totalProofs);
-        (c.runId, c.head, c.transcript) = (runId, r.head, r.transcript);
+        (c.runId, c.head, c.transcript) = (runId, r.head, progress.transcript());
     }
 
     /// @dev What binds the block proof `ahead` of the next one to run, position and payee. The gateway
@@ -389,23 +398,13 @@ contract TrainingLedger is Escrow {
 
     function _store(RunEntry storage r, Cursor memory c, Terms memory terms) private {
         r.head = c.head;
-        r.transcript = c.transcript;
-        r.proofs = uint32(c.i);
+        r.progress = Progress.pack(c.transcript, RunStatus.Open, c.i);
         if (c.i == terms.totalProofs && terms.rewarded) ++_tasks[terms.taskId].waiting;
     }
 
-    /// @dev Encoding a proof for the gateway takes some 20 KiB, which Solidity never gives back, and
-    /// memory is priced by its square. What a block proof leaves is in the cursor, below the mark.
-    function _freeMemory() private pure returns (uint256 free) {
-        assembly ("memory-safe") {
-            free := mload(0x40)
-        }
-    }
-
-    function _releaseMemory(uint256 free) private pure {
-        assembly ("memory-safe") {
-            mstore(0x40, free)
-        }
+    function _close(RunEntry storage r, RunStatus status) private {
+        bytes32 progress = r.progress;
+        r.progress = Progress.pack(progress.transcript(), status, progress.proofs());
     }
 
     function _seal(TaskId taskId, TaskEntry storage t, bytes32 source) private {
@@ -420,7 +419,7 @@ contract TrainingLedger is Escrow {
         bytes32 state;
         if (spec.parentEpoch == 0) {
             RunEntry storage r = _runs[parent];
-            if (r.status != RunStatus.Finalised) revert ParentNotFinalised(parent);
+            if (r.progress.status() != RunStatus.Finalised) revert ParentNotFinalised(parent);
             state = r.head;
         } else {
             state = checkpointOf(parent, spec.parentEpoch);
@@ -449,18 +448,18 @@ contract TrainingLedger is Escrow {
 
     function _run(RunId runId) private view returns (RunEntry storage r, Terms memory terms) {
         r = _runs[runId];
-        address words = r.words;
-        if (words == address(0)) revert RunUnknown(runId);
+        if (r.progress.status() == RunStatus.None) revert RunUnknown(runId);
         uint256 to;
         assembly ("memory-safe") {
             to := terms
         }
-        CodeStore.read(words, to, 0, TERMS_WORDS);
+        KeyedStore.read(RunId.unwrap(runId), to, TERMS_WORDS);
     }
 
     function _openRun(RunId runId) private view returns (RunEntry storage r, Terms memory terms) {
         (r, terms) = _run(runId);
-        if (r.status != RunStatus.Open) revert RunNotOpen(runId, r.status);
+        RunStatus status = r.progress.status();
+        if (status != RunStatus.Open) revert RunNotOpen(runId, status);
     }
 
     function _expectedBlock(Cursor memory c, Terms memory terms) private pure returns (uint32) {

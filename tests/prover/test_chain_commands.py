@@ -5,6 +5,7 @@ from __future__ import annotations
 import shutil
 import time
 from collections.abc import Callable
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -16,9 +17,10 @@ from zkdescent.pipeline.artefacts import DEPLOYMENTS
 from zkdescent.pipeline.blueprint import make_blueprint
 from zkdescent.pipeline.building import compile_project
 from zkdescent.pipeline.deployments import check_deployment, read_deployments
-from zkdescent.pipeline.planning import open_chain
+from zkdescent.pipeline.planning import open_chain, plan_project
 from zkdescent.pipeline.proving import prove_project
 from zkdescent.pipeline.reporting import Reporter
+from zkdescent.verifier import LedgerClient
 
 pytestmark = [pytest.mark.prover, pytest.mark.barretenberg]
 
@@ -111,6 +113,53 @@ def test_a_beacon_task_is_created_sealed_and_armed_again(cli: Cli, beacon: Path)
     found = status(cli, beacon)
     assert (found["state"], found["rearms"]) == ("sealed", 1)
     assert names(cli("task", "seal", "-C", beacon, "--json")) == []
+
+
+def test_a_reward_that_nobody_earns_goes_back(cli: Cli, tiny: Path) -> None:
+    with open_chain(load_project(tiny)) as chain:
+        begin = int(chain._node.w3.eth.get_block("latest")["timestamp"])
+    deadline = datetime.fromtimestamp(begin + 1000, UTC).isoformat()
+    with (tiny / "zkdescent.toml").open("a") as file:
+        file.write(f'[chain]\nreward = "0.25 ether"\ndeadline = {deadline}\n')
+    nowhere = cli("task", "withdraw", "-C", tiny, "--json")
+    assert (nowhere.code, nowhere.json["error"]) == (1, "ChainError")
+    cli("task", "create", "-C", tiny, "--json")
+    found = status(cli, tiny)
+    assert (found["reward_wei"], found["escrow_wei"]) == (25 * 10**16, 25 * 10**16)
+    assert (found["credit_wei"], found["deadline"]) == (0, deadline)
+    assert "0.25 ether, in escrow" in cli("task", "status", "-C", tiny).out
+    early = cli("task", "reclaim", "-C", tiny, "--json")
+    assert (early.code, early.json["error"]) == (1, "ContractRefused")
+    assert "DeadlineNotReached" in early.json["message"]
+    nothing = cli("task", "withdraw", "-C", tiny, "--json")
+    assert (names(nothing), nothing.json["amount_wei"]) == ([], 0)
+    with open_chain(load_project(tiny)) as chain:
+        provider: Any = chain._node.w3.provider
+        provider.ethereum_tester.time_travel(begin + 2000)
+    reclaimed = cli("task", "reclaim", "-C", tiny, "--json")
+    assert (names(reclaimed), reclaimed.json["amount_wei"]) == (["reclaim reward"], 25 * 10**16)
+    assert cli("task", "reclaim", "-C", tiny, "--json").code == 1
+    assert status(cli, tiny)["credit_wei"] == 25 * 10**16
+    paid = cli("task", "withdraw", "-C", tiny, "--json")
+    assert (names(paid), paid.json["amount_wei"]) == (["withdraw"], 25 * 10**16)
+    assert paid.json["account"] == reclaimed.json["account"]
+    assert names(cli("task", "withdraw", "-C", tiny, "--json")) == []
+
+
+def test_a_run_is_aborted_once_and_stays_so(cli: Cli, tiny: Path) -> None:
+    cli("deploy", "-C", tiny, "--json")
+    early = cli("task", "abort", "-C", tiny, "--json")
+    assert (early.code, early.json["message"]) == (1, "the run is not on this chain")
+    project = load_project(tiny)
+    with open_chain(project) as chain:
+        plan, _ = plan_project(project, project.open_store().read_manifest(), chain=chain)
+        LedgerClient(chain).open_run(plan)
+    assert names(cli("task", "abort", "-C", tiny, "--json")) == ["abort run"]
+    assert names(cli("task", "abort", "-C", tiny, "--json")) == []
+    assert status(cli, tiny)["run"] == "aborted"
+    assert "aborted" in cli("task", "status", "-C", tiny).out
+    refused = cli("submit", "-C", tiny, "--json")
+    assert refused.code != 0
 
 
 @pytest.mark.parametrize("model", ["0x", "0xzz", "minus one", "0", "0x" + "1" * 65, "-5"])

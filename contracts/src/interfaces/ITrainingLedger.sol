@@ -68,7 +68,7 @@ struct Run {
     TaskId taskId;
     /// Tensor hash of the current state.
     bytes32 head;
-    /// Rolling hash over (proof index, batch index, state out).
+    /// Rolling hash over (proof index, batch index, state out), of which the last five bytes are zero.
     bytes32 transcript;
     address payee;
     /// Block proofs accepted so far.
@@ -194,6 +194,10 @@ interface ITrainingLedger {
     function task(TaskId taskId) external view returns (Task memory);
     function run(RunId runId) external view returns (Run memory);
     function isAdmitted(TaskId taskId, uint32 index) external view returns (bool);
+
+    /// @notice For the creation code of KeyedStore: the terms of the run that is being opened in this
+    /// transaction, as bare words. Zeros for anybody else.
+    function pendingWords() external view;
 
     /// @notice The batch block that the next proof of a run must consume.
     function expectedBlock(RunId runId) external view returns (uint32 index);

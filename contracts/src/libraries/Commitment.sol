@@ -62,9 +62,12 @@ library Commitment {
         }
     }
 
-    /// @return The name of committed tensor `slot`. The caller has checked the proof's length.
-    function tensorHash(bytes calldata proof, uint256 slot) internal pure returns (bytes32) {
-        return keccak256(proof[SIZE * slot:SIZE * (slot + 1)]);
+    /// @return name The name of committed tensor `slot`. The caller has checked the proof's length.
+    function tensorHash(bytes calldata proof, uint256 slot) internal pure returns (bytes32 name) {
+        assembly ("memory-safe") {
+            calldatacopy(0x00, add(proof.offset, mul(SIZE, slot)), SIZE)
+            name := keccak256(0x00, SIZE)
+        }
     }
 
     /// @notice Whether committed tensor 0 holds the one value `context`.

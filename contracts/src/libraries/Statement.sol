@@ -17,6 +17,9 @@ library Statement {
     bytes32 internal constant SEED_DOMAIN = keccak256("zkdescent.seed.v1");
     bytes32 internal constant LEAF_DOMAIN = keccak256("zkdescent.leaf.v1");
     bytes32 internal constant TRANSCRIPT_DOMAIN = keccak256("zkdescent.transcript.v1");
+    /// @dev The last five bytes of a run's id and of its transcripts are zero: the ledger keeps status and
+    /// count there. 216 bits of a hash are left, which nobody finds two preimages of.
+    uint256 private constant SHORT = 40;
 
     /// @dev Chain-independent on purpose: the same circuit has the same id everywhere.
     function circuitId(CircuitSpec memory spec) internal pure returns (CircuitId) {
@@ -28,7 +31,8 @@ library Statement {
     }
 
     function runId(address ledger, TaskId task, address payee, uint256 nonce) internal view returns (RunId) {
-        return RunId.wrap(keccak256(abi.encode(RUN_DOMAIN, block.chainid, ledger, task, payee, nonce)));
+        bytes32 hash = keccak256(abi.encode(RUN_DOMAIN, block.chainid, ledger, task, payee, nonce));
+        return RunId.wrap(hash >> SHORT << SHORT);
     }
 
     /// @dev Shifted to 248 bits: every value is a canonical field element, and none is folded.
@@ -75,6 +79,6 @@ library Statement {
         pure
         returns (bytes32)
     {
-        return keccak256(abi.encode(TRANSCRIPT_DOMAIN, previous, i, batchIndex, stateOut));
+        return keccak256(abi.encode(TRANSCRIPT_DOMAIN, previous, i, batchIndex, stateOut)) >> SHORT << SHORT;
     }
 }

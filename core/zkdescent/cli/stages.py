@@ -11,6 +11,7 @@ import typer
 from zkdescent.cli.context import AsJson, Directory, Verbose, choose_output
 from zkdescent.cli.output import Output, pairs, short, table
 from zkdescent.cli.sizing_tables import choice_tables, explanation_tables
+from zkdescent.core.amounts import format_ether
 from zkdescent.core.config import load_project
 from zkdescent.core.errors import ConfigError
 
@@ -284,8 +285,8 @@ def submit(
     show_chain_result(output, result)
 
 
-def show_chain_result(output: Output, result: Any) -> None:
-    """Print what a stage did on chain."""
+def show_chain_result(output: Output, result: Any, payment: Any = None) -> None:
+    """Print what a stage did on chain; with a payment, also the wei that it moved."""
     from dataclasses import asdict
 
     payload = {
@@ -296,10 +297,14 @@ def show_chain_result(output: Output, result: Any) -> None:
         "gas": result.gas,
         "model_id": None if result.model_id is None else f"0x{result.model_id:064x}",
     }
+    if payment is not None:
+        payload |= payment.to_json()
     rows = [(a.name, a.gas if a.sent else "already done") for a in result.actions]
     summary: list[tuple[str, object]] = list(asdict(result.addresses).items())
     if result.model_id is not None:
         summary.append(("model", short(result.model_id)))
+    if payment is not None:
+        summary += [("account", payment.account), ("amount", format_ether(payment.amount_wei))]
     title = f"On chain {result.chain} ({result.chain_id})"
     output.result(payload, table(title, ("action", "gas"), rows), pairs("Contracts", summary))
 

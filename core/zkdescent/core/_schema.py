@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import math
 import re
+from datetime import datetime
 from typing import Annotated, Any, Literal, Self
 
 from pydantic import Field, Strict, model_validator
@@ -15,6 +16,7 @@ from zkdescent.core._codec import canonical_json
 from zkdescent.core._tables import Count, Finite, Table, require_reference, wrong
 from zkdescent.core._tables import is_reference as is_reference
 from zkdescent.core._training import CLASSIFYING, TrainTable
+from zkdescent.core.amounts import EXPECTED, parse_wei
 from zkdescent.core.errors import ArtefactError
 
 Source = Literal["csv", "npz", "sklearn", "factory"]
@@ -118,6 +120,11 @@ class ChainTable(Table):
     ``verifier = "dedicated"`` compiles a verifier contract for each circuit: cheaper per proof,
     dearer to deploy.
 
+    ``reward``, an amount with its unit, is escrowed when the task is created, and earned by the
+    payee of the first run that is finalised. ``deadline``, a moment with its offset from UTC, is
+    when the sponsor may take back what nobody earned and abort a run, and no run opens any more.
+    Both are part of the task, so of what proofs are bound to.
+
     The rest is about nodes reached by URL. ``confirmations`` counts blocks until a transaction is
     settled ("auto": 1 on development nodes, 5 elsewhere). Never more than ``max_fee_gwei`` is
     offered per gas; a transaction that is not mined after ``replace_after_s`` is offered more;
@@ -128,6 +135,8 @@ class ChainTable(Table):
     seed: Literal["auto", "beacon", "declared"] = "auto"
     seed_delay: int = Field(default=2, ge=1, le=200)
     verifier: Literal["reusable", "dedicated"] = "reusable"
+    reward: str = "0 wei"
+    deadline: datetime | None = None
     key_env: str | None = None
     keystore: str | None = None
     confirmations: Literal["auto"] | Annotated[int, Field(ge=1, le=32)] = "auto"
@@ -139,6 +148,7 @@ class ChainTable(Table):
     def _check(self) -> Self:
         if self.rpc not in ("tester", "anvil") and not re.fullmatch(r"https?://\S+", self.rpc):
             raise wrong("rpc", "'tester', 'anvil' or a URL with http:// or https://", self.rpc)
+        self._check_reward()
         if self.key_env is not None and _RAW_KEY.fullmatch(self.key_env):
             # Never echo it: messages end up in logs.
             raise wrong(
@@ -151,6 +161,27 @@ class ChainTable(Table):
         if self.key_env is not None and self.keystore is not None:
             raise wrong("keystore", "either key_env or keystore, not both", self.keystore)
         return self
+
+    @property
+    def reward_wei(self) -> int:
+        """The reward, wei."""
+        return parse_wei(self.reward) or 0
+
+    @property
+    def deadline_s(self) -> int:
+        """The deadline, seconds since 1970 in UTC; 0 for none."""
+        return 0 if self.deadline is None else int(self.deadline.timestamp())
+
+    def _check_reward(self) -> None:
+        if parse_wei(self.reward) is None:
+            raise wrong("reward", EXPECTED, self.reward)
+        moment = self.deadline
+        if moment is not None and (moment.tzinfo is None or moment.timestamp() <= 0):
+            raise wrong(
+                "deadline", "a moment with its offset, for example 2030-01-31T12:00:00Z", moment
+            )
+        if self.reward_wei and moment is None:
+            raise wrong("deadline", "a moment, because there is a reward", None)
 
 
 class Config(Table):

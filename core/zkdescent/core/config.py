@@ -80,6 +80,7 @@ _EXPECTED = {
     "circuit.steps_per_proof": "'auto', or a number of 1 or more",
     "circuit.logrows": "'auto', or a number from 9 to 26",
     "chain.confirmations": "'auto', or a number from 1 to 32",
+    "chain.deadline": "a moment with its offset, for example 2030-01-31T12:00:00Z",
     "chain.max_fee_gwei": "a number above 0",
     "train.momentum": "a number from 0 to below 1",
     "train.beta1": "a number from 0 to below 1",

@@ -108,6 +108,8 @@ def draft_plan(
         sponsor=development_account(0).address if chain is None else chain.address,
         seed_delay=project.config.chain.seed_delay if beacon else 0,
         declared_seed=bytes(32) if beacon else project.config.train.seed.to_bytes(32, "big"),
+        deadline=project.config.chain.deadline_s,
+        reward=project.config.chain.reward_wei,
     )
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import asdict, dataclass
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 from zkdescent.core.config import Project
@@ -28,7 +29,8 @@ class TaskStatus:
     ``state``: ``not deployed``, ``not created``, ``waiting`` for the seed block, ``sealable``,
     ``expired`` (the seed block left the window: sealing arms another one) or ``sealed``.
     ``blocks_left`` counts blocks to the seed block while waiting, and blocks to its expiry while
-    sealable. ``missing`` names recorded contracts that are gone.
+    sealable. ``escrow_wei`` is what is left of the reward, ``credit_wei`` what the ledger owes the
+    acting account, from any task. ``missing`` names recorded contracts that are gone.
     """
 
     chain: str
@@ -52,6 +54,10 @@ class TaskStatus:
     head: str | None = None
     transcript: str | None = None
     minted: bool = False
+    reward_wei: int = 0
+    escrow_wei: int = 0
+    credit_wei: int = 0
+    deadline: str | None = None
     missing: tuple[str, ...] = ()
 
     def to_json(self) -> dict[str, Any]:
@@ -128,6 +134,8 @@ def task_status(project: Project, *, chain: Chain | None = None) -> TaskStatus:
         ArtefactError: not compiled yet.
         ChainError: there is other code than was deployed.
     """
+    from zkdescent.verifier import LedgerClient
+
     store = project.open_store()
     manifest = store.read_manifest()
     if chain is None:
@@ -144,10 +152,13 @@ def task_status(project: Project, *, chain: Chain | None = None) -> TaskStatus:
         "seed_source": "beacon" if plan.task.seed_delay else "declared",
         "to_admit": plan.task.blocks_per_epoch if manifest.circuits.range else 0,
         "total_proofs": plan.task.total_proofs,
+        "reward_wei": plan.task.reward,
+        "deadline": _moment(plan.task.deadline),
         "missing": missing,
     }
     if not chain.code(plan.addresses.ledger):
         return TaskStatus(state="not deployed", **common)
+    common["credit_wei"] = LedgerClient(chain, plan.addresses).credit(chain.address)
     state = _task(chain, plan)
     if state is None:
         return TaskStatus(state="not created", **common)
@@ -158,7 +169,12 @@ def task_status(project: Project, *, chain: Chain | None = None) -> TaskStatus:
         sponsor=state.sponsor,
         rearms=state.rearms,
         admitted=state.admitted,
+        escrow_wei=state.escrow,
     )
+
+
+def _moment(timestamp: int) -> str | None:
+    return datetime.fromtimestamp(timestamp, UTC).isoformat() if timestamp else None
 
 
 def _task(chain: Chain, plan: RunPlan) -> TaskState | None:

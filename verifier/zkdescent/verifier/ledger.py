@@ -24,7 +24,7 @@ from zkdescent.core.records import (
 )
 from zkdescent.verifier._pieces import Aggregates, Piece, grouped, submitted_pieces
 from zkdescent.verifier._reverts import ContractRefused
-from zkdescent.verifier.actions import Action, Progress, done, ensure, evidence
+from zkdescent.verifier.actions import Action, Progress, ensure, evidence
 from zkdescent.verifier.addresses import Addresses, predicted_addresses
 from zkdescent.verifier.chain import Chain
 from zkdescent.verifier.plan import RunPlan
@@ -373,8 +373,13 @@ class LedgerClient:
             ContractRefused: the deadline has not passed (DeadlineNotReached), a complete run waits
                 to be finalised (RunWaiting), or nothing is left (NothingEscrowed).
         """
-        function = self.contract.functions.reclaim(plan.task_id)
-        return done("reclaim reward", self._chain.send(function, action="reclaim reward"))
+        return ensure(
+            self._chain,
+            "reclaim reward",
+            # Sent once: nothing is left when it was mined, and nothing to send it for before.
+            lambda: plan.task.reward > 0 and self._require_task(plan).escrow == 0,
+            lambda: self.contract.functions.reclaim(plan.task_id),
+        )
 
     def withdraw(self) -> Action:
         """Pay the acting account what the ledger owes it; nothing is sent if that is nothing."""

@@ -36,6 +36,14 @@ CIRCUIT_DOMAIN = _domain("circuit")
 TRANSCRIPT_DOMAIN = _domain("transcript")
 
 
+_SHORT = 5
+"""The last bytes of run ids and transcripts are zero: the ledger keeps status and count there."""
+
+
+def _short(digest: bytes) -> bytes:
+    return digest[:-_SHORT] + bytes(_SHORT)
+
+
 def _hash(types: Sequence[str], values: Sequence[object]) -> bytes:
     return keccak(encode(["bytes32", *types], list(values)))
 
@@ -54,11 +62,12 @@ def task_id(chain_id: int, ledger: str, sponsor: str, spec: TaskRecord) -> bytes
 
 
 def run_id(chain_id: int, ledger: str, task: bytes, payee: str, nonce: int) -> bytes:
-    """Return the id of the payee's run number ``nonce`` of a task."""
-    return _hash(
+    """Return the id of the payee's run number ``nonce`` of a task; its last five bytes are zero."""
+    digest = _hash(
         ["uint256", "address", "bytes32", "address", "uint256"],
         [RUN_DOMAIN, chain_id, ledger, task, payee, nonce],
     )
+    return _short(digest)
 
 
 def step_context(chain_id: int, ledger: str, run: bytes, index: int, payee: str) -> int:
@@ -104,8 +113,12 @@ def seed(chain_id: int, ledger: str, task: bytes, source: bytes) -> bytes:
 
 
 def next_transcript(transcript: bytes, index: int, batch_index: int, state_out: bytes) -> bytes:
-    """Fold block proof ``index`` into a run's transcript, which starts at the run id."""
-    return _hash(
+    """Fold block proof ``index`` into a run's transcript, which starts at the run id.
+
+    The last five bytes are zero, as in a run id.
+    """
+    digest = _hash(
         ["bytes32", "uint256", "uint256", "bytes32"],
         [TRANSCRIPT_DOMAIN, transcript, index, batch_index, state_out],
     )
+    return _short(digest)
