@@ -19,6 +19,7 @@ library Progress {
     }
 
     function status(bytes32 word) internal pure returns (RunStatus) {
+        // forge-lint: disable-next-line(unsafe-typecast)
         return RunStatus(uint8(uint256(word) >> STATUS_AT));
     }
 

@@ -17,6 +17,12 @@ interface Vm {
     function assume(bool condition) external pure;
     function readFile(string calldata path) external view returns (string memory);
     function parseJsonUint(string calldata json, string calldata key) external pure returns (uint256);
+    function parseJsonBytes(string calldata json, string calldata key) external pure returns (bytes memory);
+    function parseJsonBytes32(string calldata json, string calldata key) external pure returns (bytes32);
+    function parseJsonBytes32Array(string calldata json, string calldata key)
+        external
+        pure
+        returns (bytes32[] memory);
     function envOr(string calldata name, bool otherwise) external view returns (bool);
     function snapshotGasLastCall(string calldata group, string calldata name) external returns (uint256 gas);
 }
