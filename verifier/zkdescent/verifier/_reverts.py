@@ -140,6 +140,7 @@ STATE_ERRORS = frozenset({
     "RunNotOpen", "RunComplete", "BlockProofCount", "FieldIsZero", "NothingToAdmit",
     "NoAggregateCircuit", "CheckpointUnknown", "WrongValue", "RewardNeedsDeadline",
     "NothingEscrowed", "RunWaiting", "NothingToWithdraw", "WithdrawalFailed", "CodeStoreFailed",
+    "KeyedStoreFailed", "GatewayAnswer",
     # ModelRegistry
     "MintInstead", "ModelsAreImmutable", "AlreadyMinted", "NotPayeeOrSponsor", "ModelNotFound",
     "NotModelOwner", "InferenceNotFound", "InferenceAlreadyStored",
