@@ -29,10 +29,9 @@ IN_FULL = {"0xd28519b1", "0x5df65472", "0x80b171ef", "0x29c6ba89"}  # draft ERC-
 
 
 def answers(client: TrainingClient, interface: str) -> bool:
-    """What the registry says of an interface id."""
+    """What the registry says of an interface id, with the gas that ERC-165 allows."""
     function = client.registry.contract.functions.supportsInterface(bytes.fromhex(interface[2:]))
-    assert function.estimate_gas() - INTRINSIC < MOST_GAS
-    return bool(client.chain.call(function))
+    return bool(function.call({"gas": INTRINSIC + MOST_GAS}))
 
 
 def test_the_registry_answers_to_its_interfaces_and_to_no_other(minted: TrainingClient) -> None:
