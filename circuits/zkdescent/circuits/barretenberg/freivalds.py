@@ -21,7 +21,7 @@ have to vanish at rho: its probability is below 2^-230 for each hash that is tri
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import pairwise
 from typing import TYPE_CHECKING
 
@@ -40,6 +40,9 @@ HINTED = frozenset({Op.RESCALE, Op.DIVIDE, Op.SQRT, Op.IS_POSITIVE, Op.RANGE_CHE
 _NO_WITNESS = -1
 """Names below it stand for elements that have no witness."""
 
+WORTH_SHARING = 8
+"""Rows from which on terms that all of them have are worth a row of their own."""
+
 _BINDING_GATES = 4.5
 """Gates an element of C costs because its quotient and remainder must be hashed, about."""
 
@@ -53,15 +56,21 @@ class Pin:
         others: nodes that enter it besides.
         width: w: bits that an element of the product's error takes, sign included.
         alone: nobody else reads the product, and all elements come with the same factor.
+        turned: C^T = B^T A^T is checked instead, because that takes fewer gates.
     """
 
     rounding: int
     others: tuple[int, ...]
     width: int = PACKED_BITS
     alone: bool = False
+    turned: bool = False
+
+    def shape(self, rows: int, inner: int, columns: int) -> tuple[int, int, int]:
+        """Shape of the check of an (n, k) times a (k, m) matrix."""
+        return (columns, inner, rows) if self.turned else (rows, inner, columns)
 
     def columns(self, count: int) -> int:
-        """Columns, of so many, that one field element holds."""
+        """Columns of the check, of so many, that one field element holds."""
         return max(1, min(count, PACKED_BITS // self.width))
 
 
@@ -136,7 +145,23 @@ def _pin(program: Program, way: tuple[int, ...], bounds: Sequence[int], uses: Se
     else:
         width = min(PACKED_BITS, (held + bounds[node.inputs[0]]).bit_length() + 1)
     alone = all(uses[i] == 1 for i in way[:-1])
-    return Pin(rounding, others, width, alone and all(_is_even(program, *step) for step in steps))
+    even = all(_is_even(program, *step) for step in steps)
+    pin = Pin(rounding, others, width, alone and even)
+    turned = replace(pin, turned=True)
+    return min(pin, turned, key=lambda p: _checking(p, *check_shape(program, way[0], p)))
+
+
+def check_shape(program: Program, index: int, pin: Pin) -> tuple[int, int, int]:
+    """Rows, inner size and columns of a product's check."""
+    nodes = program.nodes
+    rows, inner = nodes[nodes[index].inputs[0]].shape
+    return pin.shape(rows, inner, nodes[index].shape[1])
+
+
+def _checking(pin: Pin, rows: int, inner: int, columns: int) -> int:
+    """Gates that depend on which way a product is checked."""
+    groups = -(-columns // pin.columns(columns))
+    return (inner + rows) * groups + rows * inner
 
 
 def _products(program: Program, roots: Iterable[int]) -> set[int]:
@@ -312,8 +337,7 @@ class Freivalds:
         if not self.products:
             return
         rho = self._challenge(walk, digests, bound)
-        nodes = walk.program.nodes
-        groups = max(-(-nodes[i].shape[1] // self.group(walk, i)) for i in self.products)
+        groups = max(self._groups(walk, i) for i in self.products)
         powers = [rho]
         while len(powers) < groups:
             powers += walk.system.defined([product(powers[-1], rho)])
@@ -333,58 +357,88 @@ class Freivalds:
             if not (token[0] in bound and not token[1])
             for block in _blocks(walk.hints.get(token[0]), checks=token[1])
         ]
-        elements = list(digests)
-        for bits in sorted({b.bits for b in blocks}):
-            naturals = [
-                atom(w) for b in blocks if b.bits == bits for w in range(b.start, b.start + b.size)
-            ]
-            elements += walk.system.packed(naturals, bits)
+        elements = [*digests, *walk.system.packed_blocks(blocks)]
         initial = capacity_word(HashRole.TRANSCRIPT, 0, len(elements))
         return walk.system.sponge(initial, elements)
 
+    def shape(self, walk: Walk, index: int) -> tuple[int, int, int]:
+        """Rows, inner size and columns of a product's check."""
+        return check_shape(walk.program, index, self.pins[index])
+
     def group(self, walk: Walk, index: int) -> int:
-        """Columns of a product that one field element holds."""
-        return self.pins[index].columns(walk.program.nodes[index].shape[1])
+        """Columns of a check that one field element holds."""
+        return self.pins[index].columns(self.shape(walk, index)[2])
+
+    def _groups(self, walk: Walk, index: int) -> int:
+        return -(-self.shape(walk, index)[2] // self.group(walk, index))
 
     def _check(self, walk: Walk, index: int, powers: list[Expression]) -> None:
-        system, node = walk.system, walk.program.nodes[index]
-        left, right = node.inputs
+        system, pin = walk.system, self.pins[index]
+        left, right = walk.program.nodes[index].inputs
+        rows, inner, columns = self.shape(walk, index)
         factor, c = self._product(walk, index)
-        rows, inner = walk.program.nodes[left].shape
-        columns = node.shape[1]
-        width, per = self.pins[index].width, self.group(walk, index)
-        groups = -(-columns // per)
-        challenge = [e.linear[0][1] for e in powers[:groups]]
+        a, b = walk.elements[left], walk.elements[right]
+        if pin.turned:
+            a, b, c = _turned(b, columns=rows), _turned(a, columns=inner), _turned(c, columns=rows)
+            right = left
+        per = self.group(walk, index)
+        powers = powers[: self._groups(walk, index)]
+        challenge = [e.linear[0][1] for e in powers]
 
-        def packed(matrix: list[Expression]) -> list[Expression]:
-            """Groups of a matrix's columns, each in one witness."""
-            if per == 1 and all(e.is_atom for e in matrix):
-                return matrix
-            lines = [matrix[at : at + columns] for at in range(0, len(matrix), columns)]
-            return system.defined(
-                [
-                    total(e.scaled(1 << width * t) for t, e in enumerate(line[at : at + per]))
-                    for line in lines
-                    for at in range(0, columns, per)
-                ]
-            )
+        def weighed(line: list[Expression]) -> list[Expression]:
+            """Groups of one row's columns, each one witness, times the challenge's powers."""
+            packed = line
+            if per > 1 or not all(e.is_atom for e in line):
+                packed = system.defined(
+                    [
+                        total(e.scaled(1 << pin.width * t) for t, e in enumerate(line[at : at + per]))
+                        for at in range(0, columns, per)
+                    ]
+                )
+            return [product(group, power) for group, power in zip(packed, powers, strict=True)]
 
         def products(s: Solution) -> list[int]:
-            r = [s.witness[challenge[j // per]] << width * (j % per) for j in range(columns)]
-            matrix = s.values[right].reshape(inner, columns).tolist()
+            r = [s.witness[challenge[j // per]] << pin.width * (j % per) for j in range(columns)]
+            values = s.values[right]
+            matrix = (values.T if pin.turned else values).reshape(inner, columns).tolist()
             return [sum(x * y for x, y in zip(row, r, strict=True)) for row in matrix]
 
-        b = packed(walk.elements[right])
         start = system.allocate(inner, products)
         image = [atom(start + k) for k in range(inner)]
-        for k in range(inner):
-            row = [product(b[k * groups + g], powers[g]) for g in range(groups)]
-            system.equal(total(row), image[k])
-        a, c = walk.elements[left], packed(c)
-        for i in range(rows):
-            got = [product(c[i * groups + g], powers[g]) for g in range(groups)]
+        for k, element in enumerate(image):
+            system.equal(total(weighed(b[k * columns : (k + 1) * columns])), element)
+        lines = [c[i * columns : (i + 1) * columns] for i in range(rows)]
+        lines, shared = _without_shared(lines)
+        extra = system.defined([total(weighed(shared))]) if shared else []
+        for i, line in enumerate(lines):
             wanted = [product(a[i * inner + k], image[k]).scaled(factor) for k in range(inner)]
-            system.equal(total(got), total(wanted))
+            system.equal(total([*weighed(line), *extra]), total(wanted))
+
+
+def _turned(elements: list[Expression], *, columns: int) -> list[Expression]:
+    """A matrix of so many columns, transposed."""
+    return [e for j in range(columns) for e in elements[j::columns]]
+
+
+def _without_shared(
+    lines: list[list[Expression]],
+) -> tuple[list[list[Expression]], list[Expression]]:
+    """Rows of a matrix without the linear terms that all of them have, and those; [] if none."""
+    if len(lines) < WORTH_SHARING:
+        return lines, []
+    shared = [
+        set.intersection(*(set(e.linear) for e in column)) for column in zip(*lines, strict=True)
+    ]
+    if not any(shared):
+        return lines, []
+    rest = [
+        [
+            e._replace(linear=tuple(t for t in e.linear if t not in common))
+            for e, common in zip(line, shared, strict=True)
+        ]
+        for line in lines
+    ]
+    return rest, [Expression((), tuple(sorted(common)), 0) for common in shared]
 
 
 def _blocks(hints: Hints | None, *, checks: bool) -> tuple[Block, ...]:

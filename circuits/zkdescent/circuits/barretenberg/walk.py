@@ -32,7 +32,7 @@ from zkdescent.circuits.barretenberg.expression import (
 from zkdescent.circuits.barretenberg.freivalds import Freivalds, pinned_products
 from zkdescent.circuits.barretenberg.system import Block, ConstraintSystem, Solution
 from zkdescent.circuits.barretenberg.tables import Places, intervals
-from zkdescent.circuits.barretenberg.uses import uses_of
+from zkdescent.circuits.barretenberg.uses import own_mask, uses_of
 from zkdescent.circuits.fixed_point import FixedPoint, IntegerArray
 from zkdescent.circuits.program import TABLES, Node, Op, Program
 
@@ -154,6 +154,8 @@ class Walk:
                 return [found[i * columns + j] for j in range(columns) for i in range(rows)]
             case Op.CONCAT:
                 return [e for i in node.inputs for e in self.fetch(i)]
+            case Op.ADD if node.inputs[0] == node.inputs[1]:
+                return [e.scaled(2) for e in self.fetch(node.inputs[0])]
             case Op.ADD | Op.SUB:
                 sign = 1 if node.op is Op.ADD else -1
                 left, right = (self._broadcast(i, node.shape, self.fetch(i)) for i in node.inputs)
@@ -165,7 +167,7 @@ class Walk:
             case Op.SUM:
                 return self._sum(node)
             case Op.MUL:
-                return self._multiply(node)
+                return self._multiply(index, node)
             case Op.MATMUL:
                 return self._matmul(index, node)
             case Op.RESCALE:
@@ -205,7 +207,13 @@ class Walk:
         groups = places.transpose([*order, *node.attributes]).reshape(node.size, -1)
         return [total(found[i] for i in group) for group in groups.tolist()]
 
-    def _multiply(self, node: Node) -> Elements:
+    def _multiply(self, index: int, node: Node) -> Elements:
+        mask = own_mask(self.program, index)
+        if mask is not None:  # x = t + 1 where x is above zero
+            hints = self.hints[mask]
+            (rest,) = hints.rest
+            rows = zip(_witnesses(hints.result), _witnesses(rest), strict=True)
+            return [Expression(((1, p, t),), ((1, p),), 0) for p, t in rows]
         left, right = node.inputs
         constants = [all(e.is_constant for e in self.elements[i]) for i in node.inputs]
         parts = [self.fetch(i) if any(constants) else self.atoms(i) for i in (left, right)]
@@ -224,14 +232,29 @@ class Walk:
             return self._unproven(index, node)
         else:
             a, b = self.atoms(left), self.atoms(right)
-            shift_a, shift_b = _offset(a), _offset(b)
-            if inner > _SHORT and (shift_a or shift_b):
-                return self._shifted_matmul(node, a, b, shift_a or 0, shift_b or 0)
+            if inner > _SHORT:
+                lines = -(-inner // _SHORT)
+                a, shift_a = self._centred(left, a, lines * columns)
+                b, shift_b = self._centred(right, b, lines * rows)
+                if shift_a or shift_b:
+                    return self._shifted_matmul(node, a, b, shift_a, shift_b)
         return [
             total(product(a[i * inner + k], b[k * columns + j]) for k in range(inner))
             for i in range(rows)
             for j in range(columns)
         ]
+
+    def _centred(self, index: int, elements: Elements, sums: int) -> tuple[Elements, int]:
+        """A factor's elements and the constant they share, which is zero where that is cheaper.
+
+        Args:
+            sums: gates of the other factor's sums, which a constant would be multiplied with.
+        """
+        shift = _offset(elements) or 0
+        if shift and len(elements) < sums:
+            self._define(index, lambda e: e.is_atom and not e.constant)
+            return self.elements[index], 0
+        return elements, shift
 
     def _shifted_matmul(
         self, node: Node, a: Elements, b: Elements, shift_a: int, shift_b: int
