@@ -9,8 +9,8 @@ from __future__ import annotations
 from zkdescent.circuits.assemble import CONTEXT, STATE
 from zkdescent.circuits.barretenberg.commitment import layouts, values_per_element
 from zkdescent.circuits.barretenberg.expression import gates, limb_widths, list_gates, range_gates
-from zkdescent.circuits.barretenberg.freivalds import (
-    WORTH_SHARING,
+from zkdescent.circuits.barretenberg.freivalds import WORTH_SHARING
+from zkdescent.circuits.barretenberg.pins import (
     Pin,
     Token,
     check_shape,

@@ -82,6 +82,14 @@ class Block:
         return range(self.start, self.start + self.size)
 
 
+@dataclass(frozen=True, slots=True)
+class Hints:
+    """Where a node's hints are: what the result is made of, and what checks it."""
+
+    result: Block
+    rest: tuple[Block, ...]
+
+
 class ConstraintSystem:
     """Opcodes, recipes, and what they cost; the first `public` witnesses are public."""
 
