@@ -144,8 +144,8 @@ class Lowering:
         """Fraction bits of a rounding's integers.
 
         A coefficient above one would magnify the rounding. One far below one, such as the 1 / N of
-        a mean, makes it finer than anything that it flows into can tell: but for `_GUARD_BITS` those
-        bits are not kept, unless an optimizer's slot has more than the parameters.
+        a mean, makes it finer than anything that it flows into can tell: but for `_GUARD_BITS`
+        those bits are not kept, unless an optimizer's slot has more than the parameters.
         """
         is_scalar = self.builder.node(value.node).size == 1
         finest = self._finest[node] if is_scalar else self.fixed.fraction_bits

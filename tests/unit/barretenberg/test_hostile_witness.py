@@ -33,7 +33,10 @@ CAMPAIGNS: dict[str, tuple[Callable[[Prover], Iterable[Lie]], dict[str, int]]] =
     "results": (
         lies.about_results,
         {
-            "gadgets": 130, "inference": 11, "layers": 80, "products": 100,
+            "gadgets": 130,
+            "inference": 11,
+            "layers": 80,
+            "products": 100,
             "products written out": 100,
         },
     ),

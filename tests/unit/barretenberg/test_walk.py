@@ -14,7 +14,18 @@ from zkdescent.core.errors import RangeOverflow
 
 from .checker import RANGE, Checker, R
 from .dishonest import Prover, integers_of
-from .samples import CAPACITY, NARROW, SALT, Sample, context, gadgets, inference, integers, layers, products
+from .samples import (
+    CAPACITY,
+    NARROW,
+    SALT,
+    Sample,
+    context,
+    gadgets,
+    inference,
+    integers,
+    layers,
+    products,
+)
 
 Make = Callable[[Builder, int, int], int]
 

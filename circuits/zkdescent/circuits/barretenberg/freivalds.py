@@ -27,8 +27,8 @@ from zkdescent.circuits.barretenberg.expression import Expression, atom, product
 from zkdescent.circuits.barretenberg.pins import Pins, check_shape, deciding
 
 if TYPE_CHECKING:
-    from zkdescent.circuits.barretenberg.system import Block, Solution
-    from zkdescent.circuits.barretenberg.walk import Hints, Walk
+    from zkdescent.circuits.barretenberg.system import Block, Hints, Solution
+    from zkdescent.circuits.barretenberg.walk import Walk
 
 _NO_WITNESS = -1
 """Names below it stand for elements that have no witness."""

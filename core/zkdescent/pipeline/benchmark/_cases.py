@@ -59,7 +59,9 @@ class Case:
     probabilities: bool = False
     configurations: tuple[Configuration, ...] = ()
     levels: range = range(15, 20)
-    arithmetic: FixedPoint = field(default_factory=lambda: FixedPoint(headroom_bits=3, comparison_bits=4))
+    arithmetic: FixedPoint = field(
+        default_factory=lambda: FixedPoint(headroom_bits=3, comparison_bits=4)
+    )
 
     def module(self) -> torch.nn.Module:
         """The model with its initial parameters, the same at every call."""
