@@ -130,7 +130,10 @@ class Lowering:
         if node.name in self._outputs:
             rounded = self._finished(value, self._outputs[node.name], node.name)
         elif node.name in self.rescaled:
-            scale = self._scale_of(node, value)
+            # A coefficient above one would magnify the rounding.
+            is_scalar = self.builder.node(value.node).size == 1
+            finest = self._finest[node] if is_scalar else self.fixed.fraction_bits
+            scale = finest + max(0, ceil_log2(abs(value.coefficient)))
             if value.scale <= scale:
                 return value
             rounded = self.arithmetic.rescale(value, scale, node.name)
@@ -139,20 +142,6 @@ class Lowering:
         if value.node in self.derived:
             self.derived[rounded.node] = self.derived[value.node]
         return rounded
-
-    def _scale_of(self, node: fx.Node, value: Symbolic) -> int:
-        """Fraction bits of a rounding's integers.
-
-        A coefficient above one would magnify the rounding. One far below one, such as the 1 / N of
-        a mean, makes it finer than anything that it flows into can tell: but for `_GUARD_BITS`
-        those bits are not kept, unless an optimizer's slot has more than the parameters.
-        """
-        is_scalar = self.builder.node(value.node).size == 1
-        finest = self._finest[node] if is_scalar else self.fixed.fraction_bits
-        exponent = ceil_log2(abs(value.coefficient))
-        if exponent >= 0 or self.finest_scale > self.fixed.fraction_bits:
-            return finest + max(0, exponent)
-        return finest + min(0, exponent + _GUARD_BITS)
 
     def _finest_readers(self, graph: fx.GraphModule) -> dict[fx.Node, int]:
         """Fraction bits to which a scalar may be rounded: those of the finest output it flows into.
@@ -185,9 +174,6 @@ class Lowering:
             node = self.builder.node(node.inputs[0])
         return node.op in _BOUNDED
 
-
-_GUARD_BITS = 3
-"""Bits of a rounded tensor beyond fraction_bits, where a coefficient makes it finer."""
 
 _TAKES_INDICES = frozenset(
     {
