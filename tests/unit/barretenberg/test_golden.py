@@ -25,8 +25,8 @@ SAMPLES: dict[str, Callable[[], Sample]] = {
 }  # fmt: skip
 CHANGED = f"""the same programs give other circuits or keys than those recorded in {GOLDEN}.
 If that is meant: raise EMISSION (circuits/barretenberg/circuits.py), say so under "Breaking circuit
-changes" in CHANGELOG.md, write the new figures into the file, and have users compile again, register
-the circuits of step, inference and aggregate again, create new tasks on them and prove again."""
+changes" in CHANGELOG.md, write the new figures into the file, and have users compile again,
+register the circuits of step, inference and aggregate again, create new tasks and prove again."""
 
 
 def test_circuits_gates_and_keys_are_those_recorded(tmp_path: Path) -> None:
