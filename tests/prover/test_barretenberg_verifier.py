@@ -38,6 +38,7 @@ from zkdescent.verifier.twins.fixed import SCALAR_FIELD as R
 pytestmark = [pytest.mark.prover, pytest.mark.barretenberg]
 
 GOLDEN = Path(__file__).parent / "golden" / "barretenberg_tiny.json"
+GOLDEN_PROOF = GOLDEN.with_name("barretenberg_proof.json")
 UPGRADE = """the toolchain makes other circuits, keys or verifiers than those recorded in
 {path}.
 If that is meant (a new bb or solc was pinned): every circuit of every project changes with it.
@@ -140,6 +141,15 @@ def tiny(tmp_path_factory: pytest.TempPathFactory) -> Tiny:
 def test_an_honest_proof_is_accepted(tiny: Tiny) -> None:
     assert tiny.inputs == field(CONTEXT)
     assert tiny.call(tiny.proof, tiny.inputs) == (1).to_bytes(32, "big")
+
+
+def test_the_golden_proof_is_still_accepted(tiny: Tiny) -> None:
+    """Made once and kept: another verifier, key or reference string would refuse it."""
+    stored = json.loads(GOLDEN_PROOF.read_text())
+    proof, inputs = (bytes.fromhex(stored[name]) for name in ("proof", "public_inputs"))
+    assert proof != tiny.proof, "proofs are randomised"
+    assert tiny.call(proof, inputs) == (1).to_bytes(32, "big"), UPGRADE.format(path=GOLDEN_PROOF)
+    assert tiny.refused(proof, field(CONTEXT + 1)) == SUMCHECK_FAILED
 
 
 def test_the_toolchain_makes_the_circuits_it_made_before(tiny: Tiny) -> None:

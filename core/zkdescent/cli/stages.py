@@ -193,6 +193,10 @@ def verify(
     on_chain: Annotated[
         bool, typer.Option("--chain", help="Compare with the project's chain as well.")
     ] = False,
+    rebuild: Annotated[
+        bool,
+        typer.Option("--rebuild", help="Make the aggregate's circuit again, with bb."),
+    ] = False,
     as_json: AsJson = False,
     verbose: Verbose = False,
 ) -> None:
@@ -205,9 +209,11 @@ def verify(
     with output.reporter() as report:
         if on_chain:
             with open_chain(project, report, read_only=True) as chain:
-                audit = verify_project(project, report, engine=engine.value, chain=chain)
+                audit = verify_project(
+                    project, report, engine=engine.value, chain=chain, rebuild=rebuild
+                )
         else:
-            audit = verify_project(project, report, engine=engine.value)
+            audit = verify_project(project, report, engine=engine.value, rebuild=rebuild)
     payload = {
         "verified": True,
         "project": audit.project,
@@ -225,6 +231,7 @@ def verify(
         "circuits": [circuit.to_json() for circuit in audit.circuits],
         "unsafe_srs": audit.unsafe_srs,
         "compared_with_chain": audit.compared_with_chain,
+        "rebuilt_aggregate": audit.rebuilt_aggregate,
     }
     rows = [
         ("update steps proven", audit.steps),
@@ -236,6 +243,7 @@ def verify(
         ("final state", short(audit.final)),
         *((f"{circuit.role} circuit", short(circuit.circuit_id)) for circuit in audit.circuits),
         ("compared with chain", audit.compared_with_chain),
+        ("aggregate made again", audit.rebuilt_aggregate),
     ]
     notes = (
         [

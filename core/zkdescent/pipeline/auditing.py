@@ -7,6 +7,7 @@ contract's own bytecode in an in-process EVM, or ezkl where it is installed and 
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from typing import TYPE_CHECKING, Literal
 
 from zkdescent.core.config import Project
@@ -22,17 +23,24 @@ Engine = Literal["evm", "native"]
 
 
 def verify_project(
-    project: Project, report: Reporter, *, engine: Engine = "evm", chain: Chain | None = None
+    project: Project,
+    report: Reporter,
+    *,
+    engine: Engine = "evm",
+    chain: Chain | None = None,
+    rebuild: bool = False,
 ) -> AuditReport:
     """Audit a project's run and its inferences; see `zkdescent.verifier.audit.audit_run`.
 
     Args:
         engine: `evm` needs nothing but the base install; `native` uses ezkl, faster.
         chain: compare with this chain as well.
+        rebuild: make the aggregate's circuit again with bb, from the step circuit's key.
 
     Raises:
         ChainOfProofsBroken, ProofRejected: the first thing that does not hold, named.
         ArtefactError: an artefact is missing or damaged.
+        ConfigError: there is no aggregate to rebuild.
     """
     from zkdescent.verifier import audit_run
 
@@ -51,8 +59,7 @@ def verify_project(
         return load_proof(store, role, index)
 
     _check_keys(store, manifest)
-
-    return audit_run(
+    audit = audit_run(
         manifest,
         load,
         proof_verifier(store, engine),
@@ -61,6 +68,11 @@ def verify_project(
         chain=chain,
         progress=progress,
     )
+    if rebuild:
+        from zkdescent.pipeline.rebuilding import rebuild_aggregate
+
+        rebuild_aggregate(store, manifest.circuits)
+    return replace(audit, rebuilt_aggregate=rebuild)
 
 
 def proof_verifier(

@@ -247,7 +247,8 @@ def about_products(prover: Prover, seed: int) -> Iterator[Lie]:
     rho, words, before = challenge(prover)
     for index in prover.walk.freivalds.products:
         node = prover.sample.program.nodes[index]
-        columns = node.shape[1]
+        rows, columns = node.shape
+        turned = prover.walk.freivalds.pins[index].turned
         for place, true in _some(integers_of(prover.values[index])):
             delta = int(draw.integers(1, 5000))
             name = f"{node.name}[{place}] + {delta}"
@@ -264,10 +265,11 @@ def about_products(prover: Prover, seed: int) -> Iterator[Lie]:
                 ZERO_TELLS | HASH_TELLS,
             )
             group = prover.walk.freivalds.group(prover.walk, index)
-            if place % columns + group < columns:
+            step = group * columns if turned else group
+            if (place // columns + group < rows) if turned else (place % columns + group < columns):
                 # Groups are weighed by 2, 4, 8, ...: only the hash says that this is not rho.
                 values = prover.consequences(index, place, true + 2)
-                values = _and(prover, values, index, place, place + group)
+                values = _and(prover, values, index, place, place + step)
                 yield Lie(f"{name}, rho = 2", prover.solve(values, witnesses={rho: 2}), HASH_TELLS)
     for word, state in zip(words, before, strict=True):
         left_out = prover.honest[state] if state is not None else 0

@@ -120,3 +120,33 @@ def products() -> Sample:
             BATCH: integers(draw.integers(-1500, 1500, INNER * COLUMNS)),
         },
     )
+
+
+def layers() -> Sample:
+    """A layer with ReLU, whose comparison decides its product, and one that is rounded.
+
+    One of the products is checked as it is, the other one transposed.
+    """
+    rows, inner, hidden, outputs = 10, 10, 12, 8
+    sizes = (inner * hidden, hidden, hidden * outputs)
+    b = Builder()
+    b.input(CONTEXT, 1)
+    state = b.input(STATE, sum(sizes), CAPACITY)
+    x = b.reshape(b.input(BATCH, rows * inner, CAPACITY), (rows, inner))
+    weights = b.reshape(b.slice(state, 0, sizes[0]), (inner, hidden))
+    bias = b.slice(state, sizes[0], sizes[0] + hidden)
+    factor = b.reshape(b.slice(state, sizes[0] + hidden, sum(sizes)), (hidden, outputs))
+    before = b.add(b.matmul(x, weights, "into"), b.shift_left(bias, 9), "before")
+    positive = b.is_positive(before, 27, "positive")
+    after = b.mul(positive, before, "after")
+    out = b.matmul(after, factor, "out of")
+    last = b.rescale(b.reshape(out, (rows * outputs,)), 30, CAPACITY, "rounded")
+    draw = np.random.default_rng(9)
+    return Sample(
+        b.finish(last),
+        {
+            CONTEXT: context(),
+            STATE: integers(draw.integers(-1500, 1500, sum(sizes))),
+            BATCH: integers(draw.integers(-1500, 1500, rows * inner)),
+        },
+    )

@@ -12,6 +12,7 @@ from zkdescent.circuits.barretenberg.commitment import (
     HashRole,
     capacity_word,
     commitment_bytes,
+    layouts,
     pack,
     random_salt,
     tensor_digest,
@@ -37,6 +38,19 @@ def _unpack(elements: list[int], capacity: int, length: int) -> list[int]:
     return [
         (elements[i // many] >> bits * (i % many) & mask) - (1 << capacity) for i in range(length)
     ]
+
+
+@given(st.dictionaries(st.integers(1, 253), st.integers(0, 60), max_size=6))
+def test_values_of_several_widths_share_elements_without_overlap(sizes: dict[int, int]) -> None:
+    found: dict[int, int] = {}
+    for layout in layouts(sizes):
+        assert layout
+        end = 0
+        for at, bits in layout:
+            assert at == end
+            end, found[bits] = at + bits, found.get(bits, 0) + 1
+        assert end <= PACKED_BITS
+    assert found == {bits: size for bits, size in sizes.items() if size}
 
 
 @given(_tensors())

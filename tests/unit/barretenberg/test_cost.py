@@ -12,7 +12,7 @@ from zkdescent.circuits.barretenberg.cost import FIXED_GATES, estimate
 from zkdescent.circuits.barretenberg.expression import limb_widths, list_gates, range_gates
 
 from .models import FIXED, Model
-from .samples import NARROW, Sample, gadgets, inference, products
+from .samples import NARROW, Sample, gadgets, inference, layers, products
 
 MODELS = {
     "linear": Model(features=10, batch_size=4, steps=2),
@@ -35,7 +35,7 @@ def test_estimate_is_the_emission_of_models(name: str) -> None:
     assert estimated == pytest.approx(found, rel=0.05)
 
 
-@pytest.mark.parametrize("sample", [gadgets(), inference(), products()])
+@pytest.mark.parametrize("sample", [gadgets(), inference(), layers(), products()])
 def test_estimate_is_the_emission_of_gadgets(sample: Sample) -> None:
     found = sample.emit().system.gates
     estimated = estimate(sample.program, NARROW) - FIXED_GATES

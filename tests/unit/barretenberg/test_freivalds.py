@@ -8,14 +8,14 @@ import pytest
 
 from zkdescent.circuits.assemble import BATCH, CONTEXT, STATE
 from zkdescent.circuits.barretenberg.commitment import PACKED_BITS
-from zkdescent.circuits.barretenberg.freivalds import deciding, pinned_products, worthwhile
+from zkdescent.circuits.barretenberg.pins import deciding, pinned_products, worthwhile
 from zkdescent.circuits.program import Builder, Op, Program
 from zkdescent.core.errors import RangeOverflow
 
 from . import lies
 from .checker import RANGE, ZERO
 from .dishonest import Lie, Prover, integers_of
-from .samples import CAPACITY, Sample, context, integers, products
+from .samples import CAPACITY, Sample, context, integers, layers, products
 
 N = 10
 Make = Callable[[Builder, int, int, int], int]
@@ -121,6 +121,35 @@ def test_errors_that_cancel_in_a_packed_group_are_out_of_range() -> None:
             shown += 1
     assert hidden > rows // 2
     assert shown == 2 * hidden
+
+
+def test_a_layer_is_checked_without_witnesses_of_its_products() -> None:
+    """A ReLU's product, bias and result follow from its comparison's hints: one gate an element."""
+    prover = Prover(layers())
+    pins = prover.walk.freivalds.pins
+    into, out = prover.node("into"), prover.node("out of")
+    assert (pins[into].alone, pins[into].turned) == (True, False)
+    assert (pins[out].alone, pins[out].turned) == (True, True)
+    hints = prover.walk.hints[prover.node("positive")]
+    (rests,) = hints.rest
+    true = integers_of(prover.values[prover.node("after")])
+    assert any(true)
+    for i, value in enumerate(true):
+        p, t = (prover.honest[block.witness(i)] for block in (hints.result, rests))
+        assert p * t + p == value
+
+
+def test_the_hints_of_a_comparison_are_all_in_the_challenge() -> None:
+    """Another rest makes another product and another ReLU; only the challenge's check tells."""
+    prover = Prover(layers())
+    rho, _, _ = lies.challenge(prover)
+    (rests,) = prover.walk.hints[prover.node("positive")].rest
+    seen = {prover.honest[rho]}
+    for i in range(0, rests.size, 7):
+        lied = prover.solve(witnesses={rests.witness(i): prover.honest[rests.witness(i)] ^ 1})
+        assert prover.checker.kinds(lied) == {ZERO}
+        seen.add(lied[rho])
+    assert len(seen) == 1 + len(range(0, rests.size, 7))
 
 
 def test_what_is_bounded_by_later_products_alone_is_not_packed() -> None:

@@ -11,7 +11,7 @@ import pytest
 
 from . import lies
 from .dishonest import Lie, Prover
-from .samples import gadgets, inference, products
+from .samples import gadgets, inference, layers, products
 
 
 @pytest.fixture(scope="module")
@@ -19,6 +19,7 @@ def provers() -> dict[str, Prover]:
     made = {
         "gadgets": Prover(gadgets()),
         "inference": Prover(inference()),
+        "layers": Prover(layers()),
         "products": Prover(products()),
         "products written out": Prover(products(), freivalds=False),
     }
@@ -31,16 +32,22 @@ def provers() -> dict[str, Prover]:
 CAMPAIGNS: dict[str, tuple[Callable[[Prover], Iterable[Lie]], dict[str, int]]] = {
     "results": (
         lies.about_results,
-        {"gadgets": 130, "inference": 11, "products": 100, "products written out": 100},
+        {
+            "gadgets": 130,
+            "inference": 11,
+            "layers": 80,
+            "products": 100,
+            "products written out": 100,
+        },
     ),
     "the field": (
         lambda p: lies.about_divisions_in_the_field(p, 1),
-        {"gadgets": 180, "inference": 15, "products": 150},
+        {"gadgets": 180, "inference": 15, "layers": 150, "products": 150},
     ),
     "tables": (lambda p: lies.about_tables(p, 2), {"gadgets": 800}),
     "packing": (lies.about_packing, {"gadgets": 150, "inference": 90, "products": 400}),
     "the statement": (lies.about_the_statement, {"gadgets": 30, "inference": 40, "products": 50}),
-    "products": (lambda p: lies.about_products(p, 4), {"products": 160}),
+    "products": (lambda p: lies.about_products(p, 4), {"layers": 160, "products": 160}),
     "single witnesses": (
         lambda p: lies.about_single_witnesses(p, 3),
         {"gadgets": 1000, "inference": 110, "products": 1600},

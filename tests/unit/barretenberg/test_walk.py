@@ -14,7 +14,18 @@ from zkdescent.core.errors import RangeOverflow
 
 from .checker import RANGE, Checker, R
 from .dishonest import Prover, integers_of
-from .samples import CAPACITY, NARROW, SALT, Sample, context, gadgets, inference, integers, products
+from .samples import (
+    CAPACITY,
+    NARROW,
+    SALT,
+    Sample,
+    context,
+    gadgets,
+    inference,
+    integers,
+    layers,
+    products,
+)
 
 Make = Callable[[Builder, int, int], int]
 
@@ -74,14 +85,14 @@ def test_an_operation_is_what_the_executor_computes(name: str) -> None:
         witness[place] = (witness[place] - 1) % R
 
 
-@pytest.mark.parametrize("make", [gadgets, inference, products])
+@pytest.mark.parametrize("make", [gadgets, inference, layers, products])
 def test_the_ways_of_a_product_agree(make: Callable[[], Sample]) -> None:
     checked, plain = Prover(make()), Prover(make(), freivalds=False)
     assert checked.checker(checked.honest) is None
     assert plain.checker(plain.honest) is None
     public = checked.system.public
     assert checked.honest[:public] == plain.honest[:public]
-    assert bool(checked.walk.freivalds.products) == (make is products)
+    assert bool(checked.walk.freivalds.products) == (make in (layers, products))
     assert not plain.walk.freivalds.products
 
 

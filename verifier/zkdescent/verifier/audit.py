@@ -83,10 +83,12 @@ class AuditReport(Record):
 
     ``block_proofs`` counts the blocks of steps that were proven, ``aggregates`` the proofs that
     stood for several of them. ``seed_source`` says where the batch order comes from; a beacon's
-    seed has been compared with the chain only if ``compared_with_chain``. ``unsafe_srs``: whoever
-    made the reference string can forge every proof in this report. It is false only if the code
-    of every verifier pairs with the point of Aztec's ceremony; what a manifest says of its own
-    string is no evidence, and ezkl's verifiers are compared with no ceremony's.
+    seed has been compared with the chain only if ``compared_with_chain``, and that an aggregate
+    verifies proofs of the step circuit has been seen only if ``rebuilt_aggregate``.
+    ``unsafe_srs``: whoever made the reference string can forge every proof in this report. It is
+    false only if the code of every verifier pairs with the point of Aztec's ceremony; what a
+    manifest says of its own string is no evidence, and ezkl's verifiers are compared with no
+    ceremony's.
     """
 
     project: str
@@ -106,6 +108,7 @@ class AuditReport(Record):
     circuits: tuple[CheckedCircuit, ...]
     unsafe_srs: bool
     compared_with_chain: bool
+    rebuilt_aggregate: bool = False
 
 
 def audit_run(

@@ -21,7 +21,7 @@ from zkdescent.circuits.executor import evaluate, execute
 from zkdescent.circuits.fixed_point import FixedPoint, IntegerArray
 from zkdescent.circuits.program import Program
 
-EMISSION = 2
+EMISSION = 3
 """Changes whenever equal programs give other circuits than before."""
 
 ROLES = {STATE: HashRole.STATE, BATCH: HashRole.BATCH}

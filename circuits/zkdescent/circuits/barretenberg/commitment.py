@@ -9,7 +9,7 @@ that it packs. The salt hides the values from whoever would try them out.
 from __future__ import annotations
 
 import secrets
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from enum import IntEnum
 from typing import Final
 
@@ -45,6 +45,28 @@ def values_per_element(bits: int) -> int:
             got=bits,
         )
     return PACKED_BITS // bits
+
+
+def layouts(sizes: Mapping[int, int]) -> list[list[tuple[int, int]]]:
+    """Return how values of several widths share field elements: position and bits of each value.
+
+    The widest first; what room an element has left goes to narrower ones. Fields do not overlap and
+    end below PACKED_BITS, so that an element has one reading.
+
+    Args:
+        sizes: how many values there are of each width.
+    """
+    left = dict(sorted(sizes.items(), reverse=True))
+    elements = []
+    while any(left.values()):
+        at, layout = 0, []
+        for bits in left:
+            many = min(left[bits], (PACKED_BITS - at) // bits)
+            layout += [(at + i * bits, bits) for i in range(many)]
+            left[bits] -= many
+            at += many * bits
+        elements.append(layout)
+    return elements
 
 
 def capacity_word(role: HashRole, bits: int, length: int) -> int:

@@ -7,13 +7,20 @@ emission with bb's own count.
 from __future__ import annotations
 
 from zkdescent.circuits.assemble import CONTEXT, STATE
-from zkdescent.circuits.barretenberg.commitment import values_per_element
+from zkdescent.circuits.barretenberg.commitment import layouts, values_per_element
 from zkdescent.circuits.barretenberg.expression import gates, limb_widths, list_gates, range_gates
-from zkdescent.circuits.barretenberg.freivalds import Pin, Token, deciding, pinned_products
+from zkdescent.circuits.barretenberg.freivalds import WORTH_SHARING
+from zkdescent.circuits.barretenberg.pins import (
+    Pin,
+    Token,
+    check_shape,
+    deciding,
+    pinned_products,
+)
 from zkdescent.circuits.barretenberg.poseidon2 import RATE
 from zkdescent.circuits.barretenberg.system import ENTRY_GATES, PERMUTATION_GATES, READ_GATES
 from zkdescent.circuits.barretenberg.tables import intervals
-from zkdescent.circuits.barretenberg.uses import repeated, uses_of
+from zkdescent.circuits.barretenberg.uses import own_mask, repeated, uses_of
 from zkdescent.circuits.fixed_point import FixedPoint
 from zkdescent.circuits.program import TABLES, Node, Op, Program
 
@@ -84,17 +91,18 @@ class _Estimate:
     def _challenge(self) -> None:
         nodes = self.program.nodes
         roots = tuple(i for p in self.pins for i in (p, *nodes[p].inputs))
-        words = _DIGESTS
         hashed = {(i, False) for i in repeated(self.program, self.program.output)}
+        sizes: dict[int, int] = {}
         for token in deciding(self.program, self.pins, roots) - hashed:
             for size, bits in self.bits.get(token, ()):
-                elements, packing = _packed(size, bits)
-                words += elements
-                self.gates += packing
-        self.gates += _sponge(words)
-        groups = [
-            -(-nodes[p].shape[1] // pin.columns(nodes[p].shape[1])) for p, pin in self.pins.items()
-        ]
+                sizes[bits] = sizes.get(bits, 0) + size
+        words = layouts(sizes)
+        self.gates += sum(gates(0, len(word) + 2) for word in words)
+        self.gates += _sponge(_DIGESTS + len(words))
+        groups = []
+        for p, pin in self.pins.items():
+            _, _, columns = check_shape(self.program, p, pin)
+            groups.append(-(-columns // pin.columns(columns)))
         self.gates += max(groups) - 1
         for index, pin in self.pins.items():
             self._check(index, pin)
@@ -102,11 +110,14 @@ class _Estimate:
     def _check(self, index: int, pin: Pin) -> None:
         """The products with the challenge's powers, and packing for them."""
         nodes = self.program.nodes
-        rows, inner = nodes[nodes[index].inputs[0]].shape
-        columns = nodes[index].shape[1]
+        rows, inner, columns = check_shape(self.program, index, pin)
         per = pin.columns(columns)
         products, linear = self.settled[pin.rounding] if pin.alone else (0, 1)
-        for lines, p, n in ((inner, 0, 1), (rows, products, linear)):
+        kinds = [(inner, 0, 1), (rows, products, linear)]
+        biases = sum(nodes[i].size == nodes[index].shape[1] for i in pin.others)
+        if pin.alone and biases and not pin.turned and rows >= WORTH_SHARING:
+            kinds = [(inner, 0, 1), (rows, products, linear - biases), (1, 0, biases)]
+        for lines, p, n in kinds:
             whole, rest = divmod(columns, per)
             for groups, size in ((whole, per), (1, rest)):
                 if size:
@@ -150,6 +161,10 @@ class _Estimate:
             case Op.CONCAT:
                 forms = [self._fetch(i) for i in node.inputs]
                 return max(p for p, _ in forms), max(n for _, n in forms)
+            case Op.ADD if node.inputs[0] == node.inputs[1]:
+                return self._fetch(node.inputs[0])
+            case Op.MUL if own_mask(self.program, index) is not None:
+                return (1, 1)
             case Op.ADD | Op.SUB:
                 (a, b), (c, d) = (self._fetch(i) for i in node.inputs)
                 return a + c, b + d

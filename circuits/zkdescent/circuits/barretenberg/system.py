@@ -11,7 +11,12 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from zkdescent.circuits.barretenberg import acir
-from zkdescent.circuits.barretenberg.commitment import HashRole, capacity_word, values_per_element
+from zkdescent.circuits.barretenberg.commitment import (
+    HashRole,
+    capacity_word,
+    layouts,
+    values_per_element,
+)
 from zkdescent.circuits.barretenberg.expression import (
     Expression,
     atom,
@@ -71,6 +76,18 @@ class Block:
     def witness(self, index: int) -> int:
         """Number of one of them."""
         return self.start + index
+
+    def witnesses(self) -> range:
+        """Numbers of all of them."""
+        return range(self.start, self.start + self.size)
+
+
+@dataclass(frozen=True, slots=True)
+class Hints:
+    """Where a node's hints are: what the result is made of, and what checks it."""
+
+    result: Block
+    rest: tuple[Block, ...]
 
 
 class ConstraintSystem:
@@ -187,6 +204,19 @@ class ConstraintSystem:
         return [
             total(x.scaled(1 << (bits * i)) for i, x in enumerate(naturals[start : start + per]))
             for start in range(0, len(naturals), per)
+        ]
+
+    def packed_blocks(self, blocks: Sequence[Block]) -> list[Expression]:
+        """Witnesses of several widths in field elements, laid out by `layouts`."""
+        widths = {b.bits for b in blocks}
+        waiting = {
+            bits: iter([w for b in blocks if b.bits == bits for w in b.witnesses()])
+            for bits in widths
+        }
+        sizes = {bits: sum(b.size for b in blocks if b.bits == bits) for bits in widths}
+        return [
+            Expression((), tuple((1 << at, next(waiting[bits])) for at, bits in layout), 0)
+            for layout in layouts(sizes)
         ]
 
     def tensor_digest(

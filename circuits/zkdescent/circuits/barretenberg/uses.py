@@ -15,13 +15,24 @@ def repeated(program: Program, index: int) -> frozenset[int]:
     return frozenset({index})
 
 
+def own_mask(program: Program, index: int) -> int | None:
+    """The comparison of a ReLU, x times [x > 0]: its hints give the product; None for others."""
+    node = program.nodes[index]
+    if node.op is Op.MUL:
+        for mask, source in (node.inputs, node.inputs[::-1]):
+            compared = program.nodes[mask]
+            if compared.op is Op.IS_POSITIVE and compared.inputs == (source,):
+                return mask
+    return None
+
+
 def uses_of(program: Program) -> list[int]:
     """Uses of each node; through views, and as often as an element is repeated or broadcast."""
     uses = [0] * len(program.nodes)
     uses[program.output] = 1
     for index in range(len(program.nodes) - 1, -1, -1):
-        node = program.nodes[index]
-        for source in node.inputs:
+        node, mask = program.nodes[index], own_mask(program, index)
+        for source in node.inputs if mask is None else (mask,):
             size = program.nodes[source].size
             if node.op in _VIEWS:
                 repeats = 1

@@ -17,7 +17,6 @@ Products of matrices are written out, or checked by Freivalds' method where that
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
 
 import numpy as np
 
@@ -29,24 +28,17 @@ from zkdescent.circuits.barretenberg.expression import (
     product,
     total,
 )
-from zkdescent.circuits.barretenberg.freivalds import Freivalds, pinned_products
-from zkdescent.circuits.barretenberg.system import Block, ConstraintSystem, Solution
-from zkdescent.circuits.barretenberg.tables import Places, intervals
-from zkdescent.circuits.barretenberg.uses import uses_of
+from zkdescent.circuits.barretenberg.freivalds import Freivalds
+from zkdescent.circuits.barretenberg.gadgets import divide, look_up, square_root
+from zkdescent.circuits.barretenberg.pins import pinned_products
+from zkdescent.circuits.barretenberg.system import Block, ConstraintSystem, Hints, Solution
+from zkdescent.circuits.barretenberg.uses import own_mask, uses_of
 from zkdescent.circuits.fixed_point import FixedPoint, IntegerArray
 from zkdescent.circuits.program import TABLES, Node, Op, Program
 
 Elements = list[Expression]
 
 _SHORT = 3  # inner dimensions up to this carry their offsets without a sum of their own
-
-
-@dataclass(frozen=True, slots=True)
-class Hints:
-    """Where a node's hints are: what the result is made of, and what checks it."""
-
-    result: Block
-    rest: tuple[Block, ...]
 
 
 class Walk:
@@ -72,7 +64,7 @@ class Walk:
         self.hints: dict[int, Hints] = {}
         self.freivalds = Freivalds(pinned_products(program) if freivalds else {})
         self._uses = uses_of(program)
-        self._tables: dict[tuple[Op, int], int] = {}
+        self.tables: dict[tuple[Op, int], int] = {}
         self._sums: dict[tuple[int, int], Elements] = {}
 
     def run(self) -> None:
@@ -109,7 +101,7 @@ class Walk:
             fresh[place] = atom(start + k)
         self.elements[index] = fresh
 
-    def _broadcast(self, index: int, shape: tuple[int, ...], elements: Elements) -> Elements:
+    def broadcast(self, index: int, shape: tuple[int, ...], elements: Elements) -> Elements:
         source = self.program.nodes[index]
         if source.shape == shape:
             return elements
@@ -128,7 +120,7 @@ class Walk:
                 capacity + 1,
                 lambda s: (s.values[index].reshape(-1)[where] + (1 << capacity)).tolist(),
             )
-            for place, w in zip(places, _witnesses(block), strict=True):
+            for place, w in zip(places, block.witnesses(), strict=True):
                 self.system.equal(shifted[place], atom(w))
                 shifted[place] = atom(w)
         return shifted
@@ -154,9 +146,11 @@ class Walk:
                 return [found[i * columns + j] for j in range(columns) for i in range(rows)]
             case Op.CONCAT:
                 return [e for i in node.inputs for e in self.fetch(i)]
+            case Op.ADD if node.inputs[0] == node.inputs[1]:
+                return [e.scaled(2) for e in self.fetch(node.inputs[0])]
             case Op.ADD | Op.SUB:
                 sign = 1 if node.op is Op.ADD else -1
-                left, right = (self._broadcast(i, node.shape, self.fetch(i)) for i in node.inputs)
+                left, right = (self.broadcast(i, node.shape, self.fetch(i)) for i in node.inputs)
                 return [a.plus(b, sign) for a, b in zip(left, right, strict=True)]
             case Op.NEG:
                 return [e.scaled(-1) for e in self.fetch(node.inputs[0])]
@@ -165,7 +159,7 @@ class Walk:
             case Op.SUM:
                 return self._sum(node)
             case Op.MUL:
-                return self._multiply(node)
+                return self._multiply(index, node)
             case Op.MATMUL:
                 return self._matmul(index, node)
             case Op.RESCALE:
@@ -175,12 +169,12 @@ class Walk:
             case Op.IS_POSITIVE:
                 return self._is_positive(index, node)
             case Op.DIVIDE:
-                return self._divide(index, node)
+                return divide(self, index, node)
             case Op.SQRT:
-                return self._sqrt(index, node)
+                return square_root(self, index, node)
             case _:
                 assert node.op in TABLES
-                return self._table(index, node)
+                return look_up(self, index, node)
 
     def _input(self, node: Node) -> Elements:
         if node.name == CONTEXT:  # a public input, in no arithmetic
@@ -205,12 +199,18 @@ class Walk:
         groups = places.transpose([*order, *node.attributes]).reshape(node.size, -1)
         return [total(found[i] for i in group) for group in groups.tolist()]
 
-    def _multiply(self, node: Node) -> Elements:
+    def _multiply(self, index: int, node: Node) -> Elements:
+        mask = own_mask(self.program, index)
+        if mask is not None:  # x = t + 1 where x is above zero
+            hints = self.hints[mask]
+            (rest,) = hints.rest
+            rows = zip(hints.result.witnesses(), rest.witnesses(), strict=True)
+            return [Expression(((1, p, t),), ((1, p),), 0) for p, t in rows]
         left, right = node.inputs
         constants = [all(e.is_constant for e in self.elements[i]) for i in node.inputs]
         parts = [self.fetch(i) if any(constants) else self.atoms(i) for i in (left, right)]
         factors = [
-            self._broadcast(i, node.shape, part) for i, part in zip(node.inputs, parts, strict=True)
+            self.broadcast(i, node.shape, part) for i, part in zip(node.inputs, parts, strict=True)
         ]
         return [product(a, b) for a, b in zip(*factors, strict=True)]
 
@@ -224,14 +224,29 @@ class Walk:
             return self._unproven(index, node)
         else:
             a, b = self.atoms(left), self.atoms(right)
-            shift_a, shift_b = _offset(a), _offset(b)
-            if inner > _SHORT and (shift_a or shift_b):
-                return self._shifted_matmul(node, a, b, shift_a or 0, shift_b or 0)
+            if inner > _SHORT:
+                lines = -(-inner // _SHORT)
+                a, shift_a = self._centred(left, a, lines * columns)
+                b, shift_b = self._centred(right, b, lines * rows)
+                if shift_a or shift_b:
+                    return self._shifted_matmul(node, a, b, shift_a, shift_b)
         return [
             total(product(a[i * inner + k], b[k * columns + j]) for k in range(inner))
             for i in range(rows)
             for j in range(columns)
         ]
+
+    def _centred(self, index: int, elements: Elements, sums: int) -> tuple[Elements, int]:
+        """A factor's elements and the constant they share, which is zero where that is cheaper.
+
+        Args:
+            sums: gates of the other factor's sums, which a constant would be multiplied with.
+        """
+        shift = _offset(elements) or 0
+        if shift and len(elements) < sums:
+            self._define(index, lambda e: e.is_atom and not e.constant)
+            return self.elements[index], 0
+        return elements, shift
 
     def _shifted_matmul(
         self, node: Node, a: Elements, b: Elements, shift_a: int, shift_b: int
@@ -282,22 +297,22 @@ class Walk:
         (source,) = node.inputs
         half = 1 << (bits - 1)
         x = self.fetch(source)
-        q = self._signed(index, node.size, capacity)
+        q = self.signed(index, node.size, capacity)
         r = self.system.naturals(
             node.size,
             bits,
             lambda s: _flat(s, source, half, (s.values[index], -(1 << bits))),
         )
         self.hints[index] = Hints(q, (r,))
-        results = [atom(w, -(1 << capacity)) for w in _witnesses(q)]
-        for e, quotient, remainder in zip(x, results, _witnesses(r), strict=True):
+        results = [atom(w, -(1 << capacity)) for w in q.witnesses()]
+        for e, quotient, remainder in zip(x, results, r.witnesses(), strict=True):
             self._tie(
                 Expression(e.products, e.linear, e.constant + half),
                 quotient.scaled(1 << bits).plus(atom(remainder)),
             )
         return results
 
-    def _signed(self, index: int, size: int, capacity: int) -> Block:
+    def signed(self, index: int, size: int, capacity: int) -> Block:
         """The node's value as numbers v + 2**capacity below 2**(capacity + 1)."""
         return self.system.naturals(
             size,
@@ -310,9 +325,9 @@ class Walk:
         x = self.fetch(node.inputs[0])
         if all(self._fits(e, capacity) for e in x):
             return x
-        block = self._signed(index, node.size, capacity)
+        block = self.signed(index, node.size, capacity)
         self.hints[index] = Hints(block, ())
-        results = [atom(w, -(1 << capacity)) for w in _witnesses(block)]
+        results = [atom(w, -(1 << capacity)) for w in block.witnesses()]
         for e, result in zip(x, results, strict=True):
             self.system.equal(e, result)
         return results
@@ -336,134 +351,15 @@ class Walk:
             node.size, capacity, lambda s: _flat(s, source, size - 1, (s.values[index], -size))
         )
         self.hints[index] = Hints(p, (t,))
-        for e, positive, rest in zip(x, _witnesses(p), _witnesses(t), strict=True):
+        for e, positive, rest in zip(x, p.witnesses(), t.witnesses(), strict=True):
             parts = Expression((), ((size, positive), (1, rest)), 1 - size)
             self._tie(e, parts)
-        return [atom(w) for w in _witnesses(p)]
+        return [atom(w) for w in p.witnesses()]
 
     def _tie(self, left: Expression, right: Expression) -> None:
         """Two expressions are equal, unless the left one is still to be found: then it is this."""
         if not self.freivalds.settle(left, right):
             self.system.equal(left, right)
-
-    def _divide(self, index: int, node: Node) -> Elements:
-        capacity, divisor = node.attributes
-        top, bottom = node.inputs
-        x = self._broadcast(top, node.shape, self.fetch(top))
-        below = self.atoms(bottom)
-        shape = node.shape
-
-        def numbers(s: Solution) -> tuple[IntegerArray, IntegerArray]:
-            a, b = (np.broadcast_to(s.values[i].astype(object), shape) for i in (top, bottom))
-            r = 2 * a + b - 2 * b * s.values[index].astype(object)
-            return r.reshape(-1), b.reshape(-1)
-
-        # The divisor is above zero and below 2**divisor: once for each of its own elements.
-        positive = self.system.naturals(
-            len(below), divisor, lambda s: (s.values[bottom].reshape(-1) - 1).tolist()
-        )
-        for e, w in zip(below, _witnesses(positive), strict=True):
-            self.system.equal(e, atom(w, 1))
-        y = self._broadcast(bottom, shape, below)
-        q = self._signed(index, node.size, capacity)
-        r = self.system.naturals(node.size, divisor + 1, lambda s: numbers(s)[0].tolist())
-
-        def room(s: Solution) -> list[int]:
-            remainder, b = numbers(s)
-            rest: list[int] = (2 * b - 1 - remainder).tolist()
-            return rest
-
-        left = self.system.naturals(node.size, divisor + 1, room)
-        self.hints[index] = Hints(q, (r, left, positive))
-        results = [atom(w, -(1 << capacity)) for w in _witnesses(q)]
-        rows = zip(x, y, results, _witnesses(r), _witnesses(left), strict=True)
-        for a, b, quotient, remainder, rest in rows:
-            self.system.equal(
-                a.scaled(2).plus(b), product(b.scaled(2), quotient).plus(atom(remainder))
-            )
-            self.system.equal(b.scaled(2), atom(remainder, 1).plus(atom(rest)))
-        return results
-
-    def _sqrt(self, index: int, node: Node) -> Elements:
-        (capacity,) = node.attributes
-        (source,) = node.inputs
-        x = self.fetch(source)
-
-        def rest(s: Solution) -> tuple[IntegerArray, IntegerArray]:
-            root = s.values[index].astype(object).reshape(-1)
-            return s.values[source].astype(object).reshape(-1) - root * root, root
-
-        root = self.system.naturals(
-            node.size, capacity, lambda s: s.values[index].reshape(-1).tolist()
-        )
-        d = self.system.naturals(node.size, capacity + 1, lambda s: rest(s)[0].tolist())
-
-        def room(s: Solution) -> list[int]:
-            below, r = rest(s)
-            left: list[int] = (2 * r - below).tolist()
-            return left
-
-        left = self.system.naturals(node.size, capacity + 1, room)
-        self.hints[index] = Hints(root, (d, left))
-        results = [atom(w) for w in _witnesses(root)]
-        for e, r, below, gap in zip(x, results, _witnesses(d), _witnesses(left), strict=True):
-            self.system.equal(e, product(r, r).plus(atom(below)))
-            self.system.equal(r.scaled(2), atom(below).plus(atom(gap)))
-        return results
-
-    def _table(self, index: int, node: Node) -> Elements:
-        (bits,) = node.attributes
-        (source,) = node.inputs
-        table = intervals(node.op, bits, self.fixed.table_limit)
-        key = (node.op, bits)
-        if key not in self._tables:
-            self._tables[key] = self.system.table(table.entries)
-        x = self.fetch(source)
-
-        def interval(s: Solution) -> Places:
-            return table.index(s.values[source].reshape(-1).astype(np.int64))
-
-        choice = self.system.allocate(node.size, lambda s: interval(s).tolist())
-        entry = self.system.allocate(
-            node.size, lambda s: [table.entries[i] for i in interval(s).tolist()]
-        )
-        low = self.system.naturals(
-            node.size, table.bits, lambda s: table.above(s.values[source], interval(s))
-        )
-        high = self.system.naturals(
-            node.size, table.bits, lambda s: table.below(s.values[source], interval(s))
-        )
-        y: Elements
-        if table.steps_by_one:
-            y = [atom(choice + i, table.first) for i in range(node.size)]
-            written = [constant(0)] * node.size
-            self.hints[index] = Hints(low, (high,))
-        else:
-            result = self.system.naturals(
-                node.size,
-                table.value_bits,
-                lambda s: s.values[index].reshape(-1).tolist(),
-            )
-            y = [atom(w) for w in _witnesses(result)]
-            written = [e.scaled(1 << table.value_shift) for e in y]
-            place = self.system.naturals(
-                node.size,
-                table.bits,
-                lambda s: (s.values[source].reshape(-1) + table.limit).tolist(),
-            )
-            for e, w in zip(x, _witnesses(place), strict=True):
-                self.system.equal(e, atom(w, -table.limit))
-            self.hints[index] = Hints(result, (low, high, place))
-        for i, (e, value) in enumerate(zip(x, written, strict=True)):
-            self.system.read(self._tables[key], choice + i, entry + i)
-            self.system.equal(
-                atom(entry + i), table.packed(e, low.witness(i), high.witness(i)).plus(value)
-            )
-        return y
-
-
-def _witnesses(block: Block) -> range:
-    return range(block.start, block.start + block.size)
 
 
 def _offset(elements: Elements) -> int | None:

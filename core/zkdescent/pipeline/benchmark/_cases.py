@@ -48,7 +48,7 @@ class Case:
         probabilities: targets are squashed into (0, 1), for models that end in a sigmoid.
         configurations: zkdescent's circuits on ezkl, the fastest first.
         levels: log2 of rows that circuits on Barretenberg may have; steps per proof are chosen.
-        arithmetic: data is standard normal, and everything stays below 16.
+        arithmetic: data is standard normal, and everything stays below 8.
     """
 
     name: str
@@ -59,7 +59,9 @@ class Case:
     probabilities: bool = False
     configurations: tuple[Configuration, ...] = ()
     levels: range = range(15, 20)
-    arithmetic: FixedPoint = field(default_factory=lambda: FixedPoint(headroom_bits=4))
+    arithmetic: FixedPoint = field(
+        default_factory=lambda: FixedPoint(headroom_bits=3, comparison_bits=4)
+    )
 
     def module(self) -> torch.nn.Module:
         """The model with its initial parameters, the same at every call."""

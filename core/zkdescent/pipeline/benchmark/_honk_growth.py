@@ -44,6 +44,8 @@ LARGEST_PROVEN = 20
 """log2 of rows up to which circuits are proven: tens of seconds."""
 
 _PROOFS = 2
+_LONG = 18
+"""log2 of rows from which on a point is proven once: ten seconds and more hide small jolts."""
 _TIMEOUT_S = 900
 
 
@@ -148,7 +150,7 @@ def _proven(
         record = _record(points.bit_length() - 1, names)
         inputs = step_inputs(traced, 1)
         runs: list[tuple[float, Proof]] = []
-        for _ in range(_PROOFS):
+        for _ in range(_PROOFS if record.logrows < _LONG else 1):
             started = time.perf_counter()
             witness = emitted.witness(inputs, 0)
             seconds = time.perf_counter() - started

@@ -62,6 +62,7 @@ def _panels(
                 _curve(panel, [p for p in points if p.family == family], value, colour)
             panel.set_xscale("log")
             panel.set_yscale("log")
+            _plain_numbers(panel)
             panel.grid(visible=True, color="#DDDDDD", linewidth=0.6)
             panel.tick_params(which="both", labelsize=8, colors=_INK)
             for side in ("top", "right"):
@@ -72,6 +73,16 @@ def _panels(
         panels[-1][column].set_xlabel(f"{name} (log scale)", fontsize=9, color=_INK)
     figure.suptitle(f"One SGD step {about}", fontsize=10, color=_INK)
     return png(figure, dpi=150)
+
+
+def _plain_numbers(panel: Axes) -> None:
+    """Ticks at 1, 2 and 5 times powers of ten up the side, at powers below; as plain numbers."""
+    from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter
+
+    for axis, steps in ((panel.xaxis, (1.0,)), (panel.yaxis, (1.0, 2.0, 5.0))):
+        axis.set_major_locator(LogLocator(subs=steps))
+        axis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:,g}"))
+        axis.set_minor_formatter(NullFormatter())
 
 
 def _axis(point: GrowthPoint | HonkPoint) -> str:
