@@ -1,4 +1,4 @@
-"""Commands of the main job: train, compile, prove, verify, deploy, submit, run, infer."""
+"""Commands of the main job: train, compile, verify, deploy, submit, infer."""
 
 from __future__ import annotations
 
@@ -159,31 +159,6 @@ def estimate(
     output.result(result.to_json(), *choice_tables(result), *explanation_tables(result))
 
 
-def prove(directory: Directory = HERE, as_json: AsJson = False, verbose: Verbose = False) -> None:
-    """Prove every block of update steps, in order; resumes after an interruption."""
-    output = choose_output(as_json, verbose)
-    from zkdescent.pipeline.proving import prove_project
-
-    project = load_project(directory)
-    with output.reporter() as report:
-        result = prove_project(project, report)
-    payload = {
-        "made": result.made,
-        "kept": result.kept,
-        "seconds": round(result.seconds, 2),
-        "peak_memory_mb": round(result.peak_memory_mb, 1),
-        "final": result.final,
-    }
-    rows = [
-        ("proofs made now", result.made),
-        ("proofs kept", result.kept),
-        ("seconds proving", result.seconds),
-        ("peak memory, MB", result.peak_memory_mb),
-        ("final state", short(result.final)),
-    ]
-    output.result(payload, pairs("Proofs", rows))
-
-
 def verify(
     directory: Directory = HERE,
     engine: Annotated[
@@ -304,45 +279,6 @@ def show_chain_result(output: Output, result: Any) -> None:
     output.result(payload, table(title, ("action", "gas"), rows), pairs("Contracts", summary))
 
 
-def run(directory: Directory = HERE, as_json: AsJson = False, verbose: Verbose = False) -> None:
-    """Train, compile, prove, verify, deploy and submit, in order; resumes."""
-    output = choose_output(as_json, verbose)
-    from zkdescent.pipeline.running import run_project
-
-    project = load_project(directory)
-    with output.reporter() as report:
-        summary = run_project(project, report)
-    output.result(summary.to_json(), *run_tables(summary))
-
-
-def run_tables(summary: Any) -> list[Any]:
-    """The closing tables of a run."""
-    metric = summary.metric
-    rows = [
-        ("update steps proven", summary.steps),
-        ("block proofs", summary.block_proofs),
-        ("range proofs", summary.range_proofs),
-        ("proofs made now", summary.made),
-        ("seconds proving", summary.proving_seconds),
-        ("gas per block proof", summary.gas_per_proof),
-        ("gas per update step", summary.gas_per_step),
-        (f"float {metric}, {summary.part}", summary.float_metric),
-        (f"proven {metric}, {summary.part}", summary.proven_metric),
-        ("batch order", f"{summary.seed_source} seed"),
-        ("chain", f"{summary.chain} ({summary.chain_id})"),
-        ("model", summary.model_id),
-        ("curves", summary.curves),
-    ]
-    if summary.inference is not None:
-        rows.insert(8, ("gas of the inference", summary.inference_gas))
-        rows.append(("inference", summary.inference))
-    notes = [
-        "Proven under a locally made reference string, which is for tests: "
-        "whoever made it can forge."
-    ]
-    return [pairs(f"{summary.project}: trained, proven, verified, minted", rows), *notes]
-
-
 def infer(
     input: Annotated[Path, typer.Option(help="Rows to infer: JSON or CSV, in raw units.")],
     directory: Directory = HERE,
@@ -381,4 +317,4 @@ def infer(
     )
 
 
-COMMANDS = (train, estimate, compile, prove, verify, deploy, submit, run, infer)
+COMMANDS = (train, estimate, compile, verify, deploy, submit, infer)

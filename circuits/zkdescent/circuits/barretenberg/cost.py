@@ -6,7 +6,6 @@ emission with bb's own count.
 
 from __future__ import annotations
 
-from zkdescent.circuits.assemble import CONTEXT, STATE
 from zkdescent.circuits.barretenberg.commitment import values_per_element
 from zkdescent.circuits.barretenberg.expression import gates, limb_widths, list_gates, range_gates
 from zkdescent.circuits.barretenberg.freivalds import Pin, Token, deciding, pinned_products
@@ -15,7 +14,11 @@ from zkdescent.circuits.barretenberg.system import ENTRY_GATES, PERMUTATION_GATE
 from zkdescent.circuits.barretenberg.tables import intervals
 from zkdescent.circuits.barretenberg.uses import repeated, uses_of
 from zkdescent.circuits.fixed_point import FixedPoint
+from zkdescent.circuits.inputs import CONTEXT, STATE
 from zkdescent.circuits.program import TABLES, Node, Op, Program
+
+LARGEST = 22
+"""log2 of the most rows that are offered."""
 
 FIXED_GATES = 64
 """What bb adds to every circuit; measured, at most."""

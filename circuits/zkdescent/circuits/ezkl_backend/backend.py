@@ -33,9 +33,15 @@ class EzklBackend(ProofSystem):
 
     All circuits of a project share one reference string and one logrows: commitments are KZG
     points of whole columns and only then equal for equal tensors.
+
+    Args:
+        threads: how many a proof may use; None: as many as there are cores.
     """
 
     name = "ezkl"
+
+    def __init__(self, *, threads: int | None = None) -> None:
+        self._threads = threads
 
     def sizes(self) -> range:
         """logrows from 11 to 20."""
@@ -210,6 +216,7 @@ class EzklBackend(ProofSystem):
         with tempfile.TemporaryDirectory(prefix="zkdescent-") as scratch:
             answer = worker.call(
                 "prove",
+                self._threads,
                 **{name: str(files[name]) for name in names},
                 inputs=[[felt(int(v)) for v in tensor] for tensor in inputs],
                 scratch=scratch,
