@@ -15,7 +15,7 @@ import traceback
 
 import typer
 
-from zkdescent.cli import gas, model, onnx, projects, proving, setup, stages, task
+from zkdescent.cli import bundles, gas, model, onnx, projects, proving, setup, stages, task
 from zkdescent.cli.context import current
 from zkdescent.core.errors import ToolMissing, ZkDescentError
 
@@ -42,7 +42,7 @@ _EXTRAS = {
     "joblib": "prove",
 }
 
-for command in (*projects.COMMANDS, *stages.COMMANDS, *proving.COMMANDS):
+for command in (*projects.COMMANDS, *stages.COMMANDS, *proving.COMMANDS, *bundles.COMMANDS):
     app.command()(command)
 app.command()(gas.gas)
 app.add_typer(task.app, name="task")

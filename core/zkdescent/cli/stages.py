@@ -8,6 +8,7 @@ from typing import Annotated, Any, Literal
 
 import typer
 
+from zkdescent.cli.bundles import verify_bundle_file
 from zkdescent.cli.context import AsJson, Directory, Verbose, choose_output
 from zkdescent.cli.output import Output, pairs, short, table
 from zkdescent.cli.sizing_tables import choice_tables, explanation_tables
@@ -160,6 +161,10 @@ def estimate(
 
 
 def verify(
+    bundle: Annotated[
+        Path | None,
+        typer.Argument(help="A bundle to verify instead of a project; needs nothing else."),
+    ] = None,
     directory: Directory = HERE,
     engine: Annotated[
         Engine, typer.Option(help="evm: the contract's bytecode in-process; native: ezkl.")
@@ -173,6 +178,12 @@ def verify(
     """Re-check the whole run from public artefacts: no torch, no data, no weights, no keys."""
     output = choose_output(as_json, verbose)
     from zkdescent.pipeline.auditing import verify_project
+
+    if bundle is not None:
+        if on_chain or engine is not Engine.evm:
+            raise ConfigError("a bundle is verified by itself", expected="no --chain, no --engine")
+        verify_bundle_file(output, bundle)
+        return
     from zkdescent.pipeline.planning import open_chain
 
     project = load_project(directory)
@@ -182,6 +193,11 @@ def verify(
                 audit = verify_project(project, report, engine=engine.value, chain=chain)
         else:
             audit = verify_project(project, report, engine=engine.value)
+    output.result(*audit_result(audit))
+
+
+def audit_result(audit: Any) -> tuple[Any, ...]:
+    """What an audit found, as JSON and as tables."""
     payload = {
         "verified": True,
         "project": audit.project,
@@ -219,7 +235,7 @@ def verify(
         if audit.unsafe_srs
         else []
     )
-    output.result(payload, pairs("Verified", rows), *notes)
+    return (payload, pairs("Verified", rows), *notes)
 
 
 def deploy(directory: Directory = HERE, as_json: AsJson = False, verbose: Verbose = False) -> None:
