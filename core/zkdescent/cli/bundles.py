@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+import time
 from dataclasses import asdict
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from zkdescent.cli.context import AsJson, Directory, Verbose, choose_output
-from zkdescent.cli.output import Output, pairs, short
+from zkdescent.cli.output import Output, duration, pairs, short, table
 from zkdescent.core.config import load_project
+
+if TYPE_CHECKING:
+    from zkdescent.pipeline.watching import Status
 
 HERE = Path()
 
@@ -69,9 +73,73 @@ def verify_bundle_file(output: Output, path: Path) -> None:
     ]
     rows += [("proven inference for", who) for who in result.bound["requesters"]]
     bound = pairs("Bound to", rows)
-    output.result(
-        {**payload, "bundle": about, "bound": result.bound}, tables[0], bound, *tables[1:]
-    )
+    payload = {**payload, "bundle": about, "bound": result.bound}
+    output.result(payload, tables[0], bound, *tables[1:])
 
 
-COMMANDS = (bundle,)
+def gc(
+    directory: Directory = HERE,
+    delete: Annotated[
+        bool, typer.Option("--delete", help="Remove what is found; without it, only list.")
+    ] = False,
+    as_json: AsJson = False,
+    verbose: Verbose = False,
+) -> None:
+    """List what the store holds and nothing names; with --delete, remove it."""
+    output = choose_output(as_json, verbose)
+    from zkdescent.pipeline.collecting import collect_garbage
+
+    found = collect_garbage(load_project(directory), delete=delete)
+    payload = {"files": dict(found.files), "bytes": found.bytes, "removed": found.removed}
+    title = "Removed" if found.removed else "Named by nothing (kept: say --delete to remove)"
+    rows = [*found.files, ("in all", found.bytes)]
+    output.result(payload, table(title, ("file", "bytes"), rows))
+
+
+def status(
+    directory: Directory = HERE,
+    watch: Annotated[
+        bool, typer.Option("--watch", help="Show it again until nobody writes the project.")
+    ] = False,
+    every: Annotated[
+        float, typer.Option("--every", min=0.1, max=3600, help="Seconds between looks.")
+    ] = 1.0,
+    as_json: AsJson = False,
+    verbose: Verbose = False,
+) -> None:
+    """Say how far a project is, and what is being done to it in another terminal."""
+    output = choose_output(as_json, verbose)
+    from zkdescent.pipeline.watching import status_of
+
+    project = load_project(directory)
+    seen = status_of(project)
+    while watch and not seen.over:
+        show_status(output, seen)
+        time.sleep(every)
+        seen = status_of(project)
+    show_status(output, seen)
+
+
+def show_status(output: Output, seen: Status) -> None:
+    """One look; with --json, one object a line."""
+    rows: list[tuple[str, object]] = [
+        ("stage", seen.stage),
+        ("written by", seen.holder or "nobody"),
+        *(
+            (f"{kind} proofs", f"{seen.proofs.get(kind, 0)} of {of}")
+            for kind, of in seen.wanted.items()
+        ),
+    ]
+    if seen.proof_seconds is not None:
+        rows.append(("seconds of a proof", seen.proof_seconds))
+    if seen.state is not None:
+        rows.append((f"last {seen.command}", f"{seen.state} after {duration(seen.elapsed_s)}"))
+    for name, task in seen.tasks.items():
+        left = "" if not task["left_s"] else f", about {duration(task['left_s'])} left"
+        rows.append((name, f"{task['done']} of {task['total']}{left}"))
+    if seen.note:
+        rows.append(("said", seen.note))
+    output.result(seen.to_json(), pairs(seen.project, rows))
+
+
+COMMANDS = (bundle, gc, status)

@@ -74,8 +74,7 @@ def export_bundle(project: Project, target: Path, *, inferences: bool = False) -
     data = written.getvalue()
     with storage_errors(target):
         # The scratch file lies beside the target, which may be on another disk than the project.
-        folder = target.absolute().parent
-        write_bytes_atomic(target, data, scratch=folder)
+        write_bytes_atomic(target, data, scratch=target.absolute().parent)
     return Bundle(
         target, len(data), hashlib.sha256(data).hexdigest(), cid_of(data), len(named), len(used)
     )
