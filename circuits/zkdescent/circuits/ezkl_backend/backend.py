@@ -78,7 +78,7 @@ class EzklBackend(ProofSystem):
             name: directory / f"{request.role}.{name}"
             for name in ("onnx", "program", "settings", "compiled", "vk", "pk", "vka", "sol")
         }
-        files["srs"] = srs.unsafe_srs(size)
+        files["srs"] = srs.select(size)[0]
         files["onnx"].write_bytes(codegen.emit_onnx(request.program, Digits(size)))
         files["program"].write_bytes(save_program(request.program, request.fixed))
         rows = self.cost(request.program, size)
@@ -146,7 +146,7 @@ class EzklBackend(ProofSystem):
             steps_per_proof=request.steps_per_proof,
             logrows=size,
             opening=opening,
-            srs="unsafe-local",
+            srs=srs.select(size)[1],
             objects={},
         )
 
@@ -169,7 +169,7 @@ class EzklBackend(ProofSystem):
 
     def fingerprint(self, size: int) -> str:
         """Version of ezkl and the reference string's sha256."""
-        digest = hashlib.sha256(srs.unsafe_srs(size).read_bytes()).hexdigest()
+        digest = hashlib.sha256(srs.select(size)[0].read_bytes()).hexdigest()
         return f"ezkl {importlib.metadata.version('ezkl')}, srs {digest}"
 
     def identify(self, request: CircuitRequest, size: int) -> bytes:
