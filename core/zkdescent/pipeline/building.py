@@ -164,7 +164,7 @@ def _made(
         stored = store.read_json(name)
         if stored["key"] == key:
             record = CircuitRecord.from_json(stored["record"])
-            if all(store.has(digest) for digest in record.objects.values()):
+            if _whole(store, record):
                 return record
     cached = circuit_cache.load(key, store)
     if cached is not None:
@@ -177,6 +177,16 @@ def _made(
         circuit_cache.save(key, record, store)
     store.write_json(name, {"key": key, "record": record.to_json()})
     return record
+
+
+def _whole(store: ArtefactStore, record: CircuitRecord) -> bool:
+    """Whether a circuit's objects are there and hold what they held; else they are made again."""
+    try:
+        for digest in record.objects.values():
+            store.path_of(digest)
+    except ArtefactError:
+        return False
+    return True
 
 
 def _key(blueprint: Blueprint, request: CircuitRequest, size: int) -> str:
