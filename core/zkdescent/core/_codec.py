@@ -12,12 +12,16 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import re
 import types
 import typing
 from collections.abc import Mapping
 from typing import Any, ClassVar, Literal, Self, Union, get_args, get_origin
 
 from zkdescent.core.errors import ArtefactError, suggestion
+
+_DEEPEST = 64
+_TOKENS = re.compile(rb'"(?:[^"\\]|\\.)*"|[\[\]{}]', re.DOTALL)
 
 
 def canonical_json(value: object) -> bytes:
@@ -44,13 +48,18 @@ def canonical_json(value: object) -> bytes:
 
 
 def parse_json(data: bytes, *, path: str | None = None) -> Any:
-    """Parse JSON bytes; NaN, infinity and repeated keys are refused.
+    """Parse JSON bytes; NaN, infinity, repeated keys and deep nesting are refused.
+
+    The depth is looked at first: py-evm raises the interpreter's recursion limit so far that the
+    parser would overflow the C stack, which ends the process, before it met the limit.
 
     Raises:
         ArtefactError: not JSON.
     """
     try:
-        return json.loads(data, object_pairs_hook=_unique, parse_constant=_refuse_constant)
+        return json.loads(
+            shallow_json(data), object_pairs_hook=_unique, parse_constant=_refuse_constant
+        )
     except (ValueError, RecursionError) as error:
         raise ArtefactError(
             "this is not the JSON that was written",
@@ -206,6 +215,26 @@ def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     if len(result) != len(pairs):
         raise ValueError("an object holds one key twice")
     return result
+
+
+def shallow_json(data: bytes) -> bytes:
+    """Return the bytes unless they are nested deeper than anything that this package reads.
+
+    Raises:
+        ValueError: they are.
+    """
+    if data.count(b"[") + data.count(b"{") <= _DEEPEST:
+        return data
+    depth = 0
+    for token in _TOKENS.finditer(data):
+        character = token.group()
+        if character in (b"[", b"{"):
+            depth += 1
+            if depth > _DEEPEST:
+                raise ValueError(f"nested deeper than {_DEEPEST}")
+        elif character in (b"]", b"}"):
+            depth -= 1
+    return data
 
 
 def _refuse_constant(name: str) -> Any:

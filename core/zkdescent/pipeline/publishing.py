@@ -11,6 +11,7 @@ from urllib.parse import urlsplit
 from zkdescent.core._files import storage_errors
 from zkdescent.core.cid import cid_of_digest
 from zkdescent.core.errors import ArtefactError, ChainError, ConfigError
+from zkdescent.core.records import shallow_json
 
 _TIMEOUT_S = 60
 _CHUNK_BYTES = 1 << 20
@@ -82,10 +83,10 @@ def publish(path: Path, api: str) -> Published:
 def _stored(said: bytes) -> str:
     """The CID in the last line of an answer: a JSON object for each file."""
     try:
-        last = json.loads(said.decode("utf-8").strip().splitlines()[-1])
+        last = json.loads(shallow_json(said.strip().splitlines()[-1]))
         cid = last["Hash"]
         if isinstance(cid, str) and cid.isascii() and cid.isalnum() and len(cid) < 128:
             return cid
-    except (ValueError, LookupError, TypeError, RecursionError):
+    except (ValueError, LookupError, TypeError):
         pass
     raise ChainError("the IPFS node's answer can't be understood", got=said[:200])

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import json
 from dataclasses import asdict, dataclass
 from typing import Any
 
 from zkdescent.core.config import Project
 from zkdescent.core.errors import ArtefactError
-from zkdescent.core.records import Manifest
+from zkdescent.core.records import Manifest, parse_json
 from zkdescent.core.store import PROGRESS, ArtefactStore
 from zkdescent.pipeline.artefacts import MEASUREMENTS
 from zkdescent.pipeline.progress import FORMAT
@@ -84,8 +83,8 @@ def _followed(store: ArtefactStore) -> dict[str, Any]:
     try:
         if path.stat().st_size > _LARGEST:
             return {}
-        content = json.loads(path.read_bytes())
-    except (OSError, ValueError, RecursionError):
+        content = parse_json(path.read_bytes())
+    except (OSError, ArtefactError):
         return {}
     if not isinstance(content, dict) or content.get("format") != FORMAT:
         return {}
