@@ -8,14 +8,18 @@ import tarfile
 from collections.abc import Callable
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from zkdescent.core.archive import BLOCK, LARGEST_MEMBER, Archive, write_archive
 from zkdescent.core.cid import cid_of
 from zkdescent.core.errors import ArtefactError
 
-NAMES = st.from_regex(r"[A-Za-z0-9][A-Za-z0-9._-]{0,40}(/[A-Za-z0-9][A-Za-z0-9._-]{0,20})?", fullmatch=True)
+NAMES = st.from_regex(
+    r"[A-Za-z0-9][A-Za-z0-9._-]{0,40}(/[A-Za-z0-9][A-Za-z0-9._-]{0,20})?", fullmatch=True
+)
+    r"[A-Za-z0-9][A-Za-z0-9._-]{0,40}(/[A-Za-z0-9][A-Za-z0-9._-]{0,20})?", fullmatch=True
+)
 
 
 def written(members: dict[str, bytes]) -> bytes:
@@ -38,6 +42,7 @@ def tar(*entries: tarfile.TarInfo | tuple[str, bytes]) -> bytes:
     return out.getvalue()
 
 
+@settings(max_examples=25, deadline=None)
 @given(st.dictionaries(NAMES, st.binary(max_size=2000), max_size=6))
 def test_what_is_written_is_read(members: dict[str, bytes]) -> None:
     data = written(members)
