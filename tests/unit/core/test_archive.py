@@ -18,8 +18,6 @@ from zkdescent.core.errors import ArtefactError
 NAMES = st.from_regex(
     r"[A-Za-z0-9][A-Za-z0-9._-]{0,40}(/[A-Za-z0-9][A-Za-z0-9._-]{0,20})?", fullmatch=True
 )
-    r"[A-Za-z0-9][A-Za-z0-9._-]{0,40}(/[A-Za-z0-9][A-Za-z0-9._-]{0,20})?", fullmatch=True
-)
 
 
 def written(members: dict[str, bytes]) -> bytes:
