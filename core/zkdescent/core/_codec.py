@@ -38,13 +38,13 @@ def canonical_json(value: object) -> bytes:
             ensure_ascii=False,
             allow_nan=False,
         )
-    except ValueError as error:
+        return text.encode() + b"\n"
+    except ValueError as error:  # of which UnicodeEncodeError is one
         raise ArtefactError(
             "a value has no canonical JSON form",
-            got=str(error),
-            hint="NaN and infinity are not JSON; replace them before storing",
+            got=ascii(str(error)),
+            hint="NaN, infinity and half characters are not JSON; replace them before storing",
         ) from error
-    return text.encode() + b"\n"
 
 
 def parse_json(data: bytes, *, path: str | None = None) -> Any:

@@ -350,3 +350,11 @@ def test_deep_nesting_is_refused_before_the_parser_can_overflow_the_stack() -> N
         assert parse_json(text.encode()) == "[{" * 1000 + '"'
     finally:
         sys.setrecursionlimit(limit)
+
+
+def test_half_a_character_is_refused_on_reading_and_on_writing() -> None:
+    with pytest.raises(ArtefactError, match="not the JSON"):
+        parse_json(b'{"project":"\\ud800"}')
+    with pytest.raises(ArtefactError, match="no canonical JSON form"):
+        canonical_json({"project": "\ud800"})
+    assert parse_json(b'"\\ud83d\\ude00"') == "\U0001f600"
