@@ -57,9 +57,12 @@ def parse_json(data: bytes, *, path: str | None = None) -> Any:
         ArtefactError: not JSON.
     """
     try:
-        return json.loads(
-            shallow_json(data), object_pairs_hook=_unique, parse_constant=_refuse_constant
-        )
+        shallow_json(data)
+        value = json.loads(data, object_pairs_hook=_unique, parse_constant=_refuse_constant)
+        if b"\\u" in data:
+            # Half of a surrogate pair is no text: it could be neither printed nor stored again.
+            json.dumps(value, ensure_ascii=False).encode()
+        return value
     except (ValueError, RecursionError) as error:
         raise ArtefactError(
             "this is not the JSON that was written",
