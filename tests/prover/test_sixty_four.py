@@ -143,9 +143,11 @@ class Chaos:
 
     def disturb(self, process: subprocess.Popen[str], *, main_after: int) -> None:
         """Kill workers and provers at random moments, and the main process at last."""
-        done = 0
+        done, stored = 0, self.stored()
         while process.poll() is None and sum(self.kills.values()) < KILLS:
-            time.sleep(self.draw.uniform(0.2, 1.5))
+            time.sleep(self.draw.uniform(0.1, 1.0))
+            if self.stored() == stored:
+                continue  # a proof that is lost as often as it may be would end the command
             workers = [
                 p
                 for p, words in below(process.pid).items()
@@ -163,7 +165,7 @@ class Chaos:
             except ProcessLookupError:
                 continue
             self.kills["worker"] += 1
-            done += 1
+            done, stored = done + 1, self.stored()
         self.end(process)
 
     def end(self, process: subprocess.Popen[str]) -> None:
