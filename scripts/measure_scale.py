@@ -220,7 +220,7 @@ def model(best: dict[int, float], blocks: int) -> dict[int, float]:
 
 def setup_times(options: argparse.Namespace, folder: Path) -> dict[str, dict[str, float]]:
     """`compile` with an empty cache of circuits, with a full one, and again in one project."""
-    found = {}
+    found: dict[str, dict[str, float]] = {}
     with tempfile.TemporaryDirectory(dir=folder) as cache:
         for name in ("cold", "warm: another project, same circuits"):
             project = folder / f"setup-{len(found)}"

@@ -13,6 +13,7 @@ from pathlib import Path
 import pytest
 
 from zkdescent.circuits import ceremonies
+from zkdescent.circuits.barretenberg import ceremony
 from zkdescent.circuits.barretenberg import srs as honk
 from zkdescent.circuits.barretenberg.doubling import doubled_points
 from zkdescent.circuits.ceremonies import check_string, fetch_string, known_strings
@@ -30,6 +31,7 @@ def cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     for name in (honk.CRS_ENV, halo2.SRS_ENV):
         monkeypatch.delenv(name, raising=False)
     monkeypatch.setattr(honk, "CEREMONY_G2_WORDS", honk.UNSAFE_G2_WORDS)
+    monkeypatch.setattr(ceremony, "_SAMPLE", 2)
     return tmp_path / "cache"
 
 
