@@ -17,13 +17,26 @@ from dataclasses import dataclass
 from torch import fx
 
 from zkdescent.circuits.fixed_point import FixedPoint
+from zkdescent.circuits.inputs import BATCH, CONTEXT, ROW, STATE
 from zkdescent.circuits.lowering import Lowering
 from zkdescent.circuits.placement import Cost, Explain, place_rescales
 from zkdescent.circuits.program import Builder, Program
 from zkdescent.circuits.symbolic import Arithmetic, Symbolic
 from zkdescent.circuits.trace import StateLayout
 
-CONTEXT, STATE, BATCH, ROW = "context", "state", "batch", "x"
+__all__ = [
+    "BATCH",
+    "CONTEXT",
+    "ROW",
+    "STATE",
+    "BatchShape",
+    "inference_program",
+    "place_inference_rescales",
+    "place_step_rescales",
+    "range_program",
+    "state_capacity",
+    "step_program",
+]
 
 
 @dataclass(frozen=True, slots=True)

@@ -15,7 +15,7 @@ import traceback
 
 import typer
 
-from zkdescent.cli import gas, model, onnx, projects, setup, stages, task
+from zkdescent.cli import bundles, gas, model, onnx, projects, proving, setup, srs, stages, task
 from zkdescent.cli.context import current
 from zkdescent.core.errors import ToolMissing, ZkDescentError
 
@@ -39,15 +39,17 @@ _EXTRAS = {
     "onnxruntime": "prove",
     "ezkl": "prove",
     "msgpack": "prove",
+    "joblib": "prove",
 }
 
-for command in (*projects.COMMANDS, *stages.COMMANDS):
+for command in (*projects.COMMANDS, *stages.COMMANDS, *proving.COMMANDS, *bundles.COMMANDS):
     app.command()(command)
 app.command()(gas.gas)
 app.add_typer(task.app, name="task")
 app.add_typer(model.app, name="model")
 app.add_typer(onnx.app, name="onnx")
 app.add_typer(setup.app, name="setup")
+app.add_typer(srs.app, name="srs")
 
 
 def main(arguments: list[str] | None = None) -> None:

@@ -14,12 +14,14 @@ from rich.progress import (
     BarColumn,
     MofNCompleteColumn,
     Progress,
+    Task,
     TaskID,
     TextColumn,
     TimeElapsedColumn,
     TimeRemainingColumn,
 )
 from rich.table import Table
+from rich.text import Text
 
 from zkdescent.core.errors import ZkDescentError
 from zkdescent.pipeline.reporting import Reporter
@@ -66,7 +68,7 @@ class Output:
             MofNCompleteColumn(),
             TimeElapsedColumn(),
             TextColumn("left"),
-            TimeRemainingColumn(),
+            _TimeLeft(),
             TextColumn("{task.fields[detail]}"),
         )
         if not console.is_terminal:
@@ -76,17 +78,36 @@ class Output:
             yield _BarReporter(progress)
 
 
+class _TimeLeft(TimeRemainingColumn):
+    """Time left by measured proofs, where there are any: those kept from before took none."""
+
+    def render(self, task: Task) -> Text:
+        left = task.fields.get("left_s")
+        if left is None:
+            return super().render(task)
+        return Text(duration(left), style="progress.remaining")
+
+
+def duration(seconds: float) -> str:
+    """1:02:03, or 2:03."""
+    minutes, rest = divmod(round(seconds), 60)
+    hours, minutes = divmod(minutes, 60)
+    return f"{hours}:{minutes:02}:{rest:02}" if hours else f"{minutes}:{rest:02}"
+
+
 class _BarReporter(Reporter):
     def __init__(self, progress: Progress) -> None:
         self._progress = progress
         self._tasks: dict[str, TaskID] = {}
 
     def start(self, task: str, total: int) -> None:
-        self._tasks[task] = self._progress.add_task(task, total=total, detail="")
+        self._tasks[task] = self._progress.add_task(task, total=total, detail="", left_s=None)
 
-    def advance(self, task: str, done: int, detail: str = "") -> None:
+    def advance(
+        self, task: str, done: int, detail: str = "", *, left_s: float | None = None
+    ) -> None:
         if task in self._tasks:
-            self._progress.update(self._tasks[task], completed=done, detail=detail)
+            self._progress.update(self._tasks[task], completed=done, detail=detail, left_s=left_s)
 
     def note(self, text: str) -> None:
         self._progress.console.print(text, markup=False, highlight=False)
@@ -103,12 +124,15 @@ class _LineReporter(Reporter):
     def start(self, task: str, total: int) -> None:
         self._totals[task], self._told[task] = total, -1
 
-    def advance(self, task: str, done: int, detail: str = "") -> None:
+    def advance(
+        self, task: str, done: int, detail: str = "", *, left_s: float | None = None
+    ) -> None:
         total = max(1, self._totals.get(task, done))
         tenth = 10 * done // total
         if tenth > self._told.get(task, -1):
             self._told[task] = tenth
-            line = f"{task}: {done}/{total} {detail}".rstrip()
+            left = "" if left_s is None else f"about {duration(left_s)} left"
+            line = " ".join(f"{task}: {done}/{total} {detail} {left}".split())
             self._console.print(line, markup=False, highlight=False)
 
     def note(self, text: str) -> None:

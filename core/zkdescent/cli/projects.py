@@ -9,7 +9,7 @@ import typer
 
 from zkdescent.cli.context import AsJson, Verbose, choose_output
 from zkdescent.cli.output import table
-from zkdescent.cli.stages import run_tables
+from zkdescent.cli.proving import run_tables
 
 Backend = Annotated[
     Literal["ezkl", "barretenberg"] | None,

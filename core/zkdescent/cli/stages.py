@@ -1,4 +1,4 @@
-"""Commands of the main job: train, compile, prove, verify, deploy, submit, run, infer."""
+"""Commands of the main job: train, compile, verify, deploy, submit, infer."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from typing import Annotated, Any, Literal
 
 import typer
 
+from zkdescent.cli.bundles import verify_bundle_file
 from zkdescent.cli.context import AsJson, Directory, Verbose, choose_output
 from zkdescent.cli.output import Output, pairs, short, table
 from zkdescent.cli.sizing_tables import choice_tables, explanation_tables
@@ -160,32 +161,11 @@ def estimate(
     output.result(result.to_json(), *choice_tables(result), *explanation_tables(result))
 
 
-def prove(directory: Directory = HERE, as_json: AsJson = False, verbose: Verbose = False) -> None:
-    """Prove every block of update steps, in order; resumes after an interruption."""
-    output = choose_output(as_json, verbose)
-    from zkdescent.pipeline.proving import prove_project
-
-    project = load_project(directory)
-    with output.reporter() as report:
-        result = prove_project(project, report)
-    payload = {
-        "made": result.made,
-        "kept": result.kept,
-        "seconds": round(result.seconds, 2),
-        "peak_memory_mb": round(result.peak_memory_mb, 1),
-        "final": result.final,
-    }
-    rows = [
-        ("proofs made now", result.made),
-        ("proofs kept", result.kept),
-        ("seconds proving", result.seconds),
-        ("peak memory, MB", result.peak_memory_mb),
-        ("final state", short(result.final)),
-    ]
-    output.result(payload, pairs("Proofs", rows))
-
-
 def verify(
+    bundle: Annotated[
+        Path | None,
+        typer.Argument(help="A bundle to verify instead of a project; needs nothing else."),
+    ] = None,
     directory: Directory = HERE,
     engine: Annotated[
         Engine, typer.Option(help="evm: the contract's bytecode in-process; native: ezkl.")
@@ -203,6 +183,14 @@ def verify(
     """Re-check the whole run from public artefacts: no torch, no data, no weights, no keys."""
     output = choose_output(as_json, verbose)
     from zkdescent.pipeline.auditing import verify_project
+
+    if bundle is not None:
+        if on_chain or rebuild or engine is not Engine.evm:
+            raise ConfigError(
+                "a bundle is verified by itself", expected="no --chain, no --engine, no --rebuild"
+            )
+        verify_bundle_file(output, bundle)
+        return
     from zkdescent.pipeline.planning import open_chain
 
     project = load_project(directory)
@@ -214,6 +202,11 @@ def verify(
                 )
         else:
             audit = verify_project(project, report, engine=engine.value, rebuild=rebuild)
+    output.result(*audit_result(audit))
+
+
+def audit_result(audit: Any) -> tuple[Any, ...]:
+    """What an audit found, as JSON and as tables."""
     payload = {
         "verified": True,
         "project": audit.project,
@@ -253,7 +246,7 @@ def verify(
         if audit.unsafe_srs
         else []
     )
-    output.result(payload, pairs("Verified", rows), *notes)
+    return (payload, pairs("Verified", rows), *notes)
 
 
 def deploy(directory: Directory = HERE, as_json: AsJson = False, verbose: Verbose = False) -> None:
@@ -317,45 +310,6 @@ def show_chain_result(output: Output, result: Any, payment: Any = None) -> None:
     output.result(payload, table(title, ("action", "gas"), rows), pairs("Contracts", summary))
 
 
-def run(directory: Directory = HERE, as_json: AsJson = False, verbose: Verbose = False) -> None:
-    """Train, compile, prove, verify, deploy and submit, in order; resumes."""
-    output = choose_output(as_json, verbose)
-    from zkdescent.pipeline.running import run_project
-
-    project = load_project(directory)
-    with output.reporter() as report:
-        summary = run_project(project, report)
-    output.result(summary.to_json(), *run_tables(summary))
-
-
-def run_tables(summary: Any) -> list[Any]:
-    """The closing tables of a run."""
-    metric = summary.metric
-    rows = [
-        ("update steps proven", summary.steps),
-        ("block proofs", summary.block_proofs),
-        ("range proofs", summary.range_proofs),
-        ("proofs made now", summary.made),
-        ("seconds proving", summary.proving_seconds),
-        ("gas per block proof", summary.gas_per_proof),
-        ("gas per update step", summary.gas_per_step),
-        (f"float {metric}, {summary.part}", summary.float_metric),
-        (f"proven {metric}, {summary.part}", summary.proven_metric),
-        ("batch order", f"{summary.seed_source} seed"),
-        ("chain", f"{summary.chain} ({summary.chain_id})"),
-        ("model", summary.model_id),
-        ("curves", summary.curves),
-    ]
-    if summary.inference is not None:
-        rows.insert(8, ("gas of the inference", summary.inference_gas))
-        rows.append(("inference", summary.inference))
-    notes = [
-        "Proven under a locally made reference string, which is for tests: "
-        "whoever made it can forge."
-    ]
-    return [pairs(f"{summary.project}: trained, proven, verified, minted", rows), *notes]
-
-
 def infer(
     input: Annotated[Path, typer.Option(help="Rows to infer: JSON or CSV, in raw units.")],
     directory: Directory = HERE,
@@ -394,4 +348,4 @@ def infer(
     )
 
 
-COMMANDS = (train, estimate, compile, prove, verify, deploy, submit, run, infer)
+COMMANDS = (train, estimate, compile, verify, deploy, submit, infer)

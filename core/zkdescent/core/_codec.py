@@ -12,12 +12,16 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import re
 import types
 import typing
 from collections.abc import Mapping
 from typing import Any, ClassVar, Literal, Self, Union, get_args, get_origin
 
 from zkdescent.core.errors import ArtefactError, suggestion
+
+_DEEPEST = 64
+_TOKENS = re.compile(rb'"(?:[^"\\]|\\.)*"|[\[\]{}]', re.DOTALL)
 
 
 def canonical_json(value: object) -> bytes:
@@ -34,23 +38,31 @@ def canonical_json(value: object) -> bytes:
             ensure_ascii=False,
             allow_nan=False,
         )
-    except ValueError as error:
+        return text.encode() + b"\n"
+    except ValueError as error:  # of which UnicodeEncodeError is one
         raise ArtefactError(
             "a value has no canonical JSON form",
-            got=str(error),
-            hint="NaN and infinity are not JSON; replace them before storing",
+            got=ascii(str(error)),
+            hint="NaN, infinity and half characters are not JSON; replace them before storing",
         ) from error
-    return text.encode() + b"\n"
 
 
 def parse_json(data: bytes, *, path: str | None = None) -> Any:
-    """Parse JSON bytes; NaN, infinity and repeated keys are refused.
+    """Parse JSON bytes; NaN, infinity, repeated keys and deep nesting are refused.
+
+    The depth is looked at first: py-evm raises the interpreter's recursion limit so far that the
+    parser would overflow the C stack, which ends the process, before it met the limit.
 
     Raises:
         ArtefactError: not JSON.
     """
     try:
-        return json.loads(data, object_pairs_hook=_unique, parse_constant=_refuse_constant)
+        shallow_json(data)
+        value = json.loads(data, object_pairs_hook=_unique, parse_constant=_refuse_constant)
+        if b"\\u" in data:
+            # Half of a surrogate pair is no text: it could be neither printed nor stored again.
+            json.dumps(value, ensure_ascii=False).encode()
+        return value
     except (ValueError, RecursionError) as error:
         raise ArtefactError(
             "this is not the JSON that was written",
@@ -206,6 +218,26 @@ def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     if len(result) != len(pairs):
         raise ValueError("an object holds one key twice")
     return result
+
+
+def shallow_json(data: bytes) -> bytes:
+    """Return the bytes unless they are nested deeper than anything that this package reads.
+
+    Raises:
+        ValueError: they are.
+    """
+    if data.count(b"[") + data.count(b"{") <= _DEEPEST:
+        return data
+    depth = 0
+    for token in _TOKENS.finditer(data):
+        character = token.group()
+        if character in (b"[", b"{"):
+            depth += 1
+            if depth > _DEEPEST:
+                raise ValueError(f"nested deeper than {_DEEPEST}")
+        elif character in (b"]", b"}"):
+            depth -= 1
+    return data
 
 
 def _refuse_constant(name: str) -> Any:

@@ -11,7 +11,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import BinaryIO
+from typing import BinaryIO, ClassVar
 
 from zkdescent.core.errors import ArtefactError
 
@@ -97,6 +97,13 @@ class FileLock:
     hand their results to the parent, which stores them.
     """
 
+    _known: ClassVar[dict[Path, FileLock]] = {}
+
+    @classmethod
+    def of(cls, path: Path) -> FileLock:
+        """Return this process's one lock for a path: who holds it may open the store again."""
+        return cls._known.setdefault(path.absolute(), cls(path))
+
     def __init__(self, path: Path) -> None:
         self._path = path
         self._threads = threading.RLock()
@@ -156,12 +163,31 @@ class FileLock:
             raise
         self._descriptor, self._holder_pid = descriptor, os.getpid()
 
-    def _taken(self) -> ArtefactError:
+    def holder(self) -> str | None:
+        """Say who holds the lock; None if nobody does. Changes nothing."""
+        try:
+            descriptor = os.open(self._path, os.O_RDONLY)
+        except OSError:
+            return None
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_SH | fcntl.LOCK_NB)
+        except BlockingIOError:
+            return self._who()
+        except OSError:
+            return None
+        finally:
+            os.close(descriptor)
+        return None
+
+    def _who(self) -> str:
         try:
             holder = json.loads(self._path.read_bytes())
-            who = f"process {holder['pid']} ({holder['purpose']})"
+            return f"process {holder['pid']} ({holder['purpose']})"
         except (OSError, ValueError, KeyError, TypeError):
-            who = "another process"
+            return "another process"
+
+    def _taken(self) -> ArtefactError:
+        who = self._who()
         return ArtefactError(
             "another process is writing this project",
             got=who,

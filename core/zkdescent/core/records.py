@@ -22,7 +22,7 @@ import re
 from dataclasses import dataclass, field, fields
 from typing import Any, ClassVar, Literal, cast
 
-from zkdescent.core._codec import Record, canonical_json, parse_json
+from zkdescent.core._codec import Record, canonical_json, parse_json, shallow_json
 from zkdescent.core.errors import ArtefactError
 
 __all__ = [
@@ -43,6 +43,7 @@ __all__ = [
     "TaskRecord",
     "canonical_json",
     "parse_json",
+    "shallow_json",
 ]
 
 Role = Literal["step", "range", "inference", "aggregate"]
@@ -156,8 +157,9 @@ class CircuitRecord(_Sparse):
                 raise _bad(self, "vka", "words of 32 bytes", len(word))
         for name in ("proof_length", "public_values", "features", "outputs", "fraction_bits"):
             _natural(self, name)
-        for name in ("steps_per_proof", "logrows", "blocks"):
+        for name in ("steps_per_proof", "logrows"):
             _natural(self, name)
+        _natural(self, "blocks", below=1 << 16)
         if (self.blocks > 0) != (self.role == "aggregate"):
             raise _bad(self, "blocks", "1 or more in an aggregate, 0 elsewhere", self.blocks)
         if len(self.child) != (32 if self.role == "aggregate" else 0):

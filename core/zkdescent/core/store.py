@@ -44,8 +44,10 @@ from zkdescent.core.records import ArtefactEntry, Manifest
 
 MANIFEST = "manifest.json"
 STORE_DIRECTORY = ".zkdescent"
+PROGRESS = "progress.json"
+"""What the process that works on the project is doing; no artefact, and nobody's input."""
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*(/[A-Za-z0-9][A-Za-z0-9._-]*)*")
-_RESERVED = ("objects", "pending", "scratch", "lock", MANIFEST)
+_RESERVED = ("objects", "pending", "scratch", "lock", PROGRESS, MANIFEST)
 
 
 class ArtefactStore:
@@ -58,7 +60,7 @@ class ArtefactStore:
         self.root = root
         self._scratch = root / "scratch"
         self._pending = root / "pending"
-        self._lock = FileLock(root / "lock")
+        self._lock = FileLock.of(root / "lock")
 
     @contextlib.contextmanager
     def lock(self, purpose: str = "write", *, timeout_s: float = 10.0) -> Iterator[None]:
@@ -72,6 +74,10 @@ class ArtefactStore:
                 with storage_errors(self.root):
                     self._recover()
             yield
+
+    def holder(self) -> str | None:
+        """Say who writes this project now: "process 7 (prove)"; None if nobody does."""
+        return self._lock.holder()
 
     # objects, named by content
 

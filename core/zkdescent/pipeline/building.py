@@ -24,6 +24,7 @@ from zkdescent.core.records import (
     canonical_json,
 )
 from zkdescent.core.store import ArtefactStore
+from zkdescent.pipeline import circuit_cache
 from zkdescent.pipeline.blueprint import Blueprint, make_blueprint
 from zkdescent.pipeline.reporting import Reporter
 from zkdescent.verifier.twins.commitment import tensor_hash
@@ -158,19 +159,34 @@ def _aggregate(
 def _made(
     store: ArtefactStore, name: str, key: str, build: Callable[[Path], BuiltCircuit]
 ) -> CircuitRecord:
-    """A circuit with this key from the store, or else built."""
+    """A circuit with this key: from the store, from the cache of all projects, or else built."""
     if name in store.names("circuits/"):
         stored = store.read_json(name)
         if stored["key"] == key:
             record = CircuitRecord.from_json(stored["record"])
-            if all(store.has(digest) for digest in record.objects.values()):
+            if _whole(store, record):
                 return record
-    with tempfile.TemporaryDirectory(prefix="zkdescent-") as directory:
-        built = build(Path(directory))
-        objects = {name: store.put_file(path) for name, path in built.files.items()}
-    record = replace(built.record, objects=objects)
+    cached = circuit_cache.load(key, store)
+    if cached is not None:
+        record = cached
+    else:
+        with tempfile.TemporaryDirectory(prefix="zkdescent-") as directory:
+            built = build(Path(directory))
+            objects = {name: store.put_file(path) for name, path in built.files.items()}
+        record = replace(built.record, objects=objects)
+        circuit_cache.save(key, record, store)
     store.write_json(name, {"key": key, "record": record.to_json()})
     return record
+
+
+def _whole(store: ArtefactStore, record: CircuitRecord) -> bool:
+    """Whether a circuit's objects are there and hold what they held; else they are made again."""
+    try:
+        for digest in record.objects.values():
+            store.path_of(digest)
+    except ArtefactError:
+        return False
+    return True
 
 
 def _key(blueprint: Blueprint, request: CircuitRequest, size: int) -> str:

@@ -18,11 +18,11 @@ def project_prover(project: Project) -> ProofSystem:
     """Return the prover of a project."""
     circuit = project.config.circuit
     return make_backend(
-        circuit.backend, salt=lambda: _salt(project), zero_knowledge=circuit.zero_knowledge
+        circuit.backend, salt=lambda: project_salt(project), zero_knowledge=circuit.zero_knowledge
     )
 
 
-def _salt(project: Project) -> int:
+def project_salt(project: Project) -> int:
     """The project's salt, drawn on first use."""
     store = project.open_store()
     if SALT not in store.names(SALT):

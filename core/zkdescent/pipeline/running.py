@@ -20,6 +20,7 @@ from zkdescent.pipeline.onchain import submit_project
 from zkdescent.pipeline.planning import open_chain, plan_project
 from zkdescent.pipeline.proving import prove_project
 from zkdescent.pipeline.reporting import Reporter
+from zkdescent.pipeline.scheduling.limits import Limits
 from zkdescent.pipeline.training import compare_trajectories, train_project
 
 if TYPE_CHECKING:
@@ -55,8 +56,17 @@ class RunSummary:
         return asdict(self)
 
 
-def run_project(project: Project, report: Reporter, *, chain: Chain | None = None) -> RunSummary:
+def run_project(
+    project: Project,
+    report: Reporter,
+    *,
+    chain: Chain | None = None,
+    limits: Limits | None = None,
+) -> RunSummary:
     """Do the whole job; every stage resumes, so an interrupted run continues where it was.
+
+    Args:
+        limits: cores, memory and machines that proofs may use; by default all of this machine.
 
     Raises:
         ZkDescentError: from the stage that failed; what was done stays.
@@ -65,8 +75,8 @@ def run_project(project: Project, report: Reporter, *, chain: Chain | None = Non
     blueprint = make_blueprint(project)
     if chain is None:
         with open_chain(project, report) as opened:
-            return _run(project, report, blueprint, opened)
-    return _run(project, report, blueprint, chain)
+            return _run(project, report, blueprint, opened, limits)
+    return _run(project, report, blueprint, chain, limits)
 
 
 _SUBMITTING = ("submit block proof", "submit aggregate")
@@ -82,10 +92,16 @@ def _gas_per_proof(gas: dict[str, int], manifest: Manifest) -> int:
     return sum(g for _, g in sent) // covered if covered else 0
 
 
-def _run(project: Project, report: Reporter, blueprint: Blueprint, chain: Chain) -> RunSummary:
+def _run(
+    project: Project,
+    report: Reporter,
+    blueprint: Blueprint,
+    chain: Chain,
+    limits: Limits | None,
+) -> RunSummary:
     train_project(project, report, blueprint=blueprint)
     compile_project(project, report, blueprint=blueprint)
-    proving = prove_project(project, report, blueprint=blueprint, chain=chain)
+    proving = prove_project(project, report, blueprint=blueprint, chain=chain, limits=limits)
     verify_project(project, report)
     submitted = submit_project(project, report, chain=chain)
     audit_store = project.open_store()

@@ -38,8 +38,9 @@ def lookup(words: tuple[str, ...]) -> Any:
 
 def test_the_commands_are_the_declared_ones() -> None:
     assert [" ".join(words) for words in commands()] == [
-        "bench", "compile", "demo", "deploy", "doctor", "estimate", "gas", "infer", "init",
-        "model show", "onnx prove", "onnx verify", "prove", "run", "setup barretenberg", "submit",
+        "bench", "bundle", "compile", "demo", "deploy", "doctor", "estimate", "gas", "gc", "infer",
+        "init", "model show", "onnx prove", "onnx verify", "prove", "run", "setup barretenberg",
+        "srs fetch", "srs status", "srs verify", "status", "submit",
         "task create", "task seal", "task status", "train", "verify",
     ]  # fmt: skip
 

@@ -334,3 +334,27 @@ def test_a_stored_manifest_keeps_the_current_list_of_artefacts(tmp_path: Path) -
     assert dataclasses.replace(stored, artefacts={}) == manifest(artefacts={})
     store.write_manifest(stored)
     assert store.read_manifest() == stored
+
+
+def test_deep_nesting_is_refused_before_the_parser_can_overflow_the_stack() -> None:
+    import sys
+
+    limit = sys.getrecursionlimit()
+    sys.setrecursionlimit(1 << 20)  # as py-evm does on import
+    try:
+        for bad in (b"[" * 100_000, b'{"a":' * 100_000, b"[" * 65 + b"]" * 65):
+            with pytest.raises(ArtefactError, match="not the JSON"):
+                parse_json(bad)
+        assert parse_json(b"[" * 64 + b"]" * 64)
+        text = '"' + "[{" * 1000 + '\\"' + '"'
+        assert parse_json(text.encode()) == "[{" * 1000 + '"'
+    finally:
+        sys.setrecursionlimit(limit)
+
+
+def test_half_a_character_is_refused_on_reading_and_on_writing() -> None:
+    with pytest.raises(ArtefactError, match="not the JSON"):
+        parse_json(b'{"project":"\\ud800"}')
+    with pytest.raises(ArtefactError, match="no canonical JSON form"):
+        canonical_json({"project": "\ud800"})
+    assert parse_json(b'"\\ud83d\\ude00"') == "\U0001f600"

@@ -283,3 +283,38 @@ def test_a_forked_worker_does_not_inherit_the_lock(
             store.write_json(NAME, 1)
         monkeypatch.undo()
         store.write_json(NAME, 2)
+
+
+def test_one_process_opens_its_own_locked_store_again(store: ArtefactStore) -> None:
+    again = ArtefactStore(store.root)
+    with store.lock("prove"):
+        again.write_bytes("a.txt", b"written by who holds the lock")
+        assert again.holder() == f"process {os.getpid()} (prove)"
+    assert store.holder() is None
+
+
+def test_the_holder_is_named_to_another_process_and_gone_when_it_is_killed(
+    store: ArtefactStore,
+) -> None:
+    """Neither clock nor process number decides: the kernel drops the lock with its holder."""
+    code = (
+        "import sys, time; from pathlib import Path; "
+        "from zkdescent.core.store import ArtefactStore\n"
+        "with ArtefactStore(Path(sys.argv[1])).lock('prove'):\n"
+        "    print('held', flush=True); time.sleep(60)"
+    )
+    process = python(code, store.root)
+    assert process.stdout is not None
+    assert process.stdout.readline() == "held\n"
+    os.utime(store.root / "lock", (2**31, 2**31))
+    assert store.holder() == f"process {process.pid} (prove)"
+    with (
+        pytest.raises(ArtefactError, match="another process is writing") as caught,
+        store.lock("write", timeout_s=0.1),
+    ):
+        pass
+    assert str(process.pid) in str(caught.value.got)
+    process.kill()
+    process.communicate()
+    with store.lock("write", timeout_s=5.0):
+        assert store.holder() == f"process {os.getpid()} (write)"

@@ -20,6 +20,7 @@ from eth_account.hdaccount.deterministic import HDPath
 from eth_account.signers.local import LocalAccount
 
 from zkdescent.core.errors import ConfigError
+from zkdescent.core.records import shallow_json
 
 DEVELOPMENT_MNEMONIC = "test test test test test test test test test test test junk"
 PASSWORD_VARIABLE = "ZKDESCENT_KEYSTORE_PASSWORD"
@@ -73,7 +74,7 @@ def account_from_keystore(path: Path, password: str | None = None) -> LocalAccou
             "the keystore needs a password", path=path, hint=f"export {PASSWORD_VARIABLE}=..."
         )
     try:
-        content = json.loads(path.read_text(encoding="utf-8"))
+        content = json.loads(shallow_json(path.read_bytes()))
     except (OSError, ValueError) as error:
         raise ConfigError(
             "can't read the keystore file",

@@ -21,6 +21,7 @@ from eth.constants import (
 from eth.db.atomic import AtomicDB
 from eth.db.backends.memory import MemoryDB
 from eth.exceptions import Revert
+from eth.vm.chain_context import ChainContext
 from eth.vm.forks.prague import PragueVM
 from eth.vm.message import Message
 from eth_utils.address import to_canonical_address
@@ -137,8 +138,14 @@ class Sandbox:
     True
     """
 
-    def __init__(self) -> None:
-        self._vm = genesis_chain({}, {}, timestamp=_GENESIS_TIME).get_vm()
+    def __init__(self, vm_class: type[PragueVM] = PragueVM) -> None:
+        chain = genesis_chain({}, {}, timestamp=_GENESIS_TIME)
+        self._vm = vm_class(
+            header=chain.ensure_header(None),
+            chaindb=chain.chaindb,
+            chain_context=ChainContext(chain.chain_id),
+            consensus_context=chain.consensus_context,
+        )
 
     def deploy(self, init_code: bytes) -> str:
         """Deploy through the CREATE2 factory; returns the address.

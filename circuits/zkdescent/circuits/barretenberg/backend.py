@@ -14,7 +14,6 @@ from typing import Any
 
 import numpy as np
 
-from zkdescent.circuits.assemble import STATE
 from zkdescent.circuits.barretenberg import acir, solidity, srs, toolchain
 from zkdescent.circuits.barretenberg.children import prove_child
 from zkdescent.circuits.barretenberg.circuits import (
@@ -25,12 +24,12 @@ from zkdescent.circuits.barretenberg.circuits import (
     emit,
 )
 from zkdescent.circuits.barretenberg.commitment import commitment_bytes, tensor_digest
-from zkdescent.circuits.barretenberg.cost import estimate
-from zkdescent.circuits.barretenberg.model import LARGEST
+from zkdescent.circuits.barretenberg.cost import LARGEST, estimate
 from zkdescent.circuits.barretenberg.proofs import TARGETS
 from zkdescent.circuits.barretenberg.recursion import Aggregate, ChildKey, ChildProof
 from zkdescent.circuits.bounds import GadgetBound
 from zkdescent.circuits.fixed_point import IntegerArray
+from zkdescent.circuits.inputs import STATE
 from zkdescent.circuits.program import Program
 from zkdescent.circuits.program_file import load_program, save_program
 from zkdescent.circuits.proof_system import BuiltCircuit, CircuitRequest, Locate, Proof, ProofSystem
@@ -52,14 +51,18 @@ class BarretenbergBackend(ProofSystem):
     Args:
         salt: asked for when something is committed to.
         zero_knowledge: whether proofs of circuits built here hide all but their public inputs.
+        threads: how many a proof may use; None: as many as there are cores.
     """
 
     name = "barretenberg"
     checks_ranges = True
 
-    def __init__(self, salt: Callable[[], int], *, zero_knowledge: bool = True) -> None:
+    def __init__(
+        self, salt: Callable[[], int], *, zero_knowledge: bool = True, threads: int | None = None
+    ) -> None:
         self._salt = salt
         self._zero_knowledge = zero_knowledge
+        self._threads = threads
 
     def sizes(self) -> range:
         """Each circuit is as large as it needs to be."""
@@ -165,7 +168,9 @@ class BarretenbergBackend(ProofSystem):
             path = Path(scratch) / "witness.gz"
             path.write_bytes(acir.witness_file(witness))
             program = locate(step.objects["circuit"])
-            child = prove_child(program, path, key, string, timeout=_PROVE_TIMEOUT_S)
+            child = prove_child(
+                program, path, key, string, timeout=_PROVE_TIMEOUT_S, threads=self._threads
+            )
         if list(child.words) != witness[: emitted.words]:
             raise ProverError(
                 "a block proof speaks of other public inputs than its witness",
@@ -264,7 +269,7 @@ class BarretenbergBackend(ProofSystem):
                 "-k", locate(circuit.objects["vk"]), "-o", folder, "-t", target,
                 "-c", string.directory,
             ]  # fmt: skip
-            run = toolchain.run(arguments, timeout=_PROVE_TIMEOUT_S)
+            run = toolchain.run(arguments, timeout=_PROVE_TIMEOUT_S, threads=self._threads)
             started = time.monotonic()
             key = locate(circuit.objects["vk"])
             reason = _refused(key, folder / "proof", folder / "public_inputs", target, string)

@@ -21,7 +21,13 @@ _TIMEOUT_S: Final = 60
 
 
 def prove_child(
-    program: Path, witness: Path, key: ChildKey, string: ReferenceString, *, timeout: float
+    program: Path,
+    witness: Path,
+    key: ChildKey,
+    string: ReferenceString,
+    *,
+    timeout: float,
+    threads: int | None = None,
 ) -> ChildProof:
     """Prove a child circuit for an aggregate, and check the proof.
 
@@ -31,6 +37,7 @@ def prove_child(
         key: of that circuit.
         string: long enough for it.
         timeout: seconds, for the proof.
+        threads: how many bb may use; None: as many as there are cores.
 
     Returns:
         The proof with the public inputs that bb proved. They may be others than the witness has:
@@ -45,7 +52,7 @@ def prove_child(
         (folder / "vk").write_bytes(key.file())
         options = ["-b", str(program), "-w", str(witness), "-k", str(folder / "vk")]
         options += ["-o", scratch, "-t", CHILD_TARGET, "-c", str(string.directory)]
-        run(["prove", *options], timeout=timeout)
+        run(["prove", *options], timeout=timeout, threads=threads)
         proof = ChildProof.of(
             (folder / "public_inputs").read_bytes(), (folder / "proof").read_bytes()
         )

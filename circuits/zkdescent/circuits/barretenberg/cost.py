@@ -6,7 +6,6 @@ emission with bb's own count.
 
 from __future__ import annotations
 
-from zkdescent.circuits.assemble import CONTEXT, STATE
 from zkdescent.circuits.barretenberg.commitment import layouts, values_per_element
 from zkdescent.circuits.barretenberg.expression import gates, limb_widths, list_gates, range_gates
 from zkdescent.circuits.barretenberg.freivalds import WORTH_SHARING
@@ -22,7 +21,11 @@ from zkdescent.circuits.barretenberg.system import ENTRY_GATES, PERMUTATION_GATE
 from zkdescent.circuits.barretenberg.tables import intervals
 from zkdescent.circuits.barretenberg.uses import own_mask, repeated, uses_of
 from zkdescent.circuits.fixed_point import FixedPoint
+from zkdescent.circuits.inputs import CONTEXT, STATE
 from zkdescent.circuits.program import TABLES, Node, Op, Program
+
+LARGEST = 22
+"""log2 of the most rows that are offered."""
 
 FIXED_GATES = 64
 """What bb adds to every circuit; measured, at most."""

@@ -9,13 +9,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 from math import ceil, log2
 
-from zkdescent.circuits.barretenberg.cost import estimate
+from zkdescent.circuits.barretenberg.cost import LARGEST, estimate
 from zkdescent.circuits.program import Program
 from zkdescent.circuits.tuner.costs import CircuitCost, Demand
 from zkdescent.verifier.twins.layout import honk_proof_bytes
-
-LARGEST = 22
-"""log2 of the most rows that are offered."""
 
 _SPARE = 5  # rows that bb adds to the gates
 _SECONDS, _SECONDS_PER_GATE = 0.25, 2.05e-5

@@ -14,6 +14,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from zkdescent.circuits.orphans import ending_with_parent
 from zkdescent.core.errors import ProverError, ToolMissing
 
 _LAST_LINES = 12
@@ -57,7 +58,7 @@ def execute(command: Sequence[str], *, what: str, timeout: float, threads: int |
         with out.open("wb") as stdout, err.open("wb") as stderr:
             try:
                 process = subprocess.Popen(
-                    command,
+                    ending_with_parent(command),
                     stdin=subprocess.DEVNULL,
                     stdout=stdout,
                     stderr=stderr,

@@ -20,7 +20,6 @@ from collections.abc import Callable
 
 import numpy as np
 
-from zkdescent.circuits.assemble import CONTEXT
 from zkdescent.circuits.barretenberg.expression import (
     Expression,
     atom,
@@ -34,6 +33,7 @@ from zkdescent.circuits.barretenberg.pins import pinned_products
 from zkdescent.circuits.barretenberg.system import Block, ConstraintSystem, Hints, Solution
 from zkdescent.circuits.barretenberg.uses import own_mask, uses_of
 from zkdescent.circuits.fixed_point import FixedPoint, IntegerArray
+from zkdescent.circuits.inputs import CONTEXT
 from zkdescent.circuits.program import TABLES, Node, Op, Program
 
 Elements = list[Expression]

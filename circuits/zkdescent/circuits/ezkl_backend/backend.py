@@ -33,9 +33,15 @@ class EzklBackend(ProofSystem):
 
     All circuits of a project share one reference string and one logrows: commitments are KZG
     points of whole columns and only then equal for equal tensors.
+
+    Args:
+        threads: how many a proof may use; None: as many as there are cores.
     """
 
     name = "ezkl"
+
+    def __init__(self, *, threads: int | None = None) -> None:
+        self._threads = threads
 
     def sizes(self) -> range:
         """logrows from 11 to 20."""
@@ -72,7 +78,7 @@ class EzklBackend(ProofSystem):
             name: directory / f"{request.role}.{name}"
             for name in ("onnx", "program", "settings", "compiled", "vk", "pk", "vka", "sol")
         }
-        files["srs"] = srs.unsafe_srs(size)
+        files["srs"] = srs.select(size)[0]
         files["onnx"].write_bytes(codegen.emit_onnx(request.program, Digits(size)))
         files["program"].write_bytes(save_program(request.program, request.fixed))
         rows = self.cost(request.program, size)
@@ -140,7 +146,7 @@ class EzklBackend(ProofSystem):
             steps_per_proof=request.steps_per_proof,
             logrows=size,
             opening=opening,
-            srs="unsafe-local",
+            srs=srs.select(size)[1],
             objects={},
         )
 
@@ -163,7 +169,7 @@ class EzklBackend(ProofSystem):
 
     def fingerprint(self, size: int) -> str:
         """Version of ezkl and the reference string's sha256."""
-        digest = hashlib.sha256(srs.unsafe_srs(size).read_bytes()).hexdigest()
+        digest = hashlib.sha256(srs.select(size)[0].read_bytes()).hexdigest()
         return f"ezkl {importlib.metadata.version('ezkl')}, srs {digest}"
 
     def identify(self, request: CircuitRequest, size: int) -> bytes:
@@ -210,6 +216,7 @@ class EzklBackend(ProofSystem):
         with tempfile.TemporaryDirectory(prefix="zkdescent-") as scratch:
             answer = worker.call(
                 "prove",
+                self._threads,
                 **{name: str(files[name]) for name in names},
                 inputs=[[felt(int(v)) for v in tensor] for tensor in inputs],
                 scratch=scratch,

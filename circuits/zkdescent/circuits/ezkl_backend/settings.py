@@ -13,6 +13,7 @@ from typing import Any
 from zkdescent.circuits.ezkl_backend.codegen import REBASE_LABEL
 from zkdescent.circuits.ezkl_backend.digits import Digits
 from zkdescent.core.errors import ProverError
+from zkdescent.core.records import shallow_json
 
 INNER_COLUMNS = 2
 RESERVED_ROWS = 16  # unusable rows of a column, rounded up
@@ -58,7 +59,7 @@ def canonical_settings(raw: bytes, *, assignments: int | None = None) -> bytes:
         ProverError: the settings are unsafe or not of the known form.
     """
     try:
-        settings = json.loads(raw)
+        settings = json.loads(shallow_json(raw))
         settings["timestamp"] = 0
         for name in ("required_range_checks", "required_lookups"):
             settings[name] = sorted(settings[name], key=_canonical)
@@ -82,7 +83,7 @@ def refuse_unsafe_settings(raw: bytes) -> dict[str, Any]:
             matrix products are bound to nothing: two different models share one verifying key.
     """
     try:
-        settings: dict[str, Any] = json.loads(raw)
+        settings: dict[str, Any] = json.loads(shallow_json(raw))
         columns = settings.get("einsum_params", {}).get("total_einsum_col_size")
         disabled = settings.get("run_args", {}).get("disable_freivalds")
     except (ValueError, AttributeError) as error:

@@ -24,7 +24,13 @@ from zkdescent.circuits.ezkl_backend.backend import vka_words
 from zkdescent.circuits.ezkl_backend.srs import unsafe_srs
 from zkdescent.circuits.onnx_lint import lint_onnx
 from zkdescent.core.errors import ConfigError, DataError, ModelError, ProverError
-from zkdescent.core.records import FIELD_MODULUS, CircuitRecord, ProofRecord, canonical_json
+from zkdescent.core.records import (
+    FIELD_MODULUS,
+    CircuitRecord,
+    ProofRecord,
+    canonical_json,
+    shallow_json,
+)
 
 RECORD = "inference.json"
 
@@ -110,7 +116,7 @@ def _feeds(model: onnx.ModelProto, path: Path) -> dict[str, np.ndarray]:
     constants = {i.name for i in model.graph.initializer}
     inputs = [i for i in model.graph.input if i.name not in constants]
     try:
-        rows = json.loads(path.read_bytes())["input_data"]
+        rows = json.loads(shallow_json(path.read_bytes()))["input_data"]
     except FileNotFoundError as error:
         raise DataError("there is no such input file", path=path) from error
     except (ValueError, KeyError, TypeError) as error:

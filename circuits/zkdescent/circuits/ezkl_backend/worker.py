@@ -19,14 +19,18 @@ import time
 from pathlib import Path
 from typing import Any
 
+from zkdescent.circuits.orphans import end_with_parent
 from zkdescent.core.errors import ProverError, ToolMissing
 
 _MODULE = "zkdescent.circuits.ezkl_backend.worker"
 _LAST_LINES = 12
 
 
-def call(operation: str, **arguments: Any) -> dict[str, Any]:
+def call(operation: str, threads: int | None = None, /, **arguments: Any) -> dict[str, Any]:
     """Run one operation of `operations` in a fresh process and return its answer.
+
+    Args:
+        threads: how many the prover may use; None: as many as there are cores.
 
     Raises:
         ToolMissing: ezkl is not installed.
@@ -35,6 +39,8 @@ def call(operation: str, **arguments: Any) -> dict[str, Any]:
     environment = dict(os.environ)
     # The default buffer makes reading a proving key many thousand system calls.
     environment.setdefault("EZKL_BUF_CAPACITY", str(1 << 22))
+    if threads is not None:
+        environment["RAYON_NUM_THREADS"] = str(threads)
     # ezkl keeps lookup tables under this path and trusts them at setup. An empty folder for each
     # call, whatever the user has set: no table of another project or person is ever believed.
     with tempfile.TemporaryDirectory(prefix="zkdescent-ezkl-") as repository:
@@ -89,6 +95,7 @@ def _peak_memory_mb() -> float:
 
 def main() -> int:
     """Serve one request."""
+    end_with_parent()
     request = json.load(sys.stdin)
     try:
         from zkdescent.circuits.ezkl_backend import operations, peer_operations
