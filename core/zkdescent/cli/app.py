@@ -15,7 +15,7 @@ import traceback
 
 import typer
 
-from zkdescent.cli import gas, model, onnx, projects, setup, stages, task
+from zkdescent.cli import gas, model, onnx, projects, report, setup, stages, task
 from zkdescent.cli.context import current
 from zkdescent.core.errors import ToolMissing, ZkDescentError
 
@@ -39,9 +39,10 @@ _EXTRAS = {
     "onnxruntime": "prove",
     "ezkl": "prove",
     "msgpack": "prove",
+    "optuna": "tune",
 }
 
-for command in (*projects.COMMANDS, *stages.COMMANDS):
+for command in (*projects.COMMANDS, *stages.COMMANDS, *report.COMMANDS):
     app.command()(command)
 app.command()(gas.gas)
 app.add_typer(task.app, name="task")

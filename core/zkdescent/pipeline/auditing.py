@@ -22,13 +22,19 @@ Engine = Literal["evm", "native"]
 
 
 def verify_project(
-    project: Project, report: Reporter, *, engine: Engine = "evm", chain: Chain | None = None
+    project: Project,
+    report: Reporter,
+    *,
+    engine: Engine = "evm",
+    chain: Chain | None = None,
+    entered: Callable[[int], None] = lambda number: None,
 ) -> AuditReport:
     """Audit a project's run and its inferences; see `zkdescent.verifier.audit.audit_run`.
 
     Args:
         engine: `evm` needs nothing but the base install; `native` uses ezkl, faster.
         chain: compare with this chain as well.
+        entered: told the number of each step of the audit as it begins.
 
     Raises:
         ChainOfProofsBroken, ProofRejected: the first thing that does not hold, named.
@@ -60,6 +66,7 @@ def verify_project(
         load_object=store.get,
         chain=chain,
         progress=progress,
+        entered=entered,
     )
 
 
