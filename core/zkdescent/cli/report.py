@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from contextlib import nullcontext
+import sys
+from contextlib import nullcontext, suppress
 from pathlib import Path
 from typing import Annotated
 
@@ -60,4 +61,44 @@ def report(
         raise typer.Exit(3)
 
 
-COMMANDS = (report,)
+def explore(
+    folder: Annotated[
+        Path, typer.Argument(metavar="FOLDER", help="Where the projects are.")
+    ] = HERE,
+    host: Annotated[
+        str, typer.Option("--host", help="Address to listen on; 0.0.0.0 shows it to the network.")
+    ] = "127.0.0.1",
+    port: Annotated[
+        int, typer.Option("--port", min=0, max=65535, help="Port; 0 takes a free one.")
+    ] = 8817,
+    names: Annotated[
+        list[str] | None,
+        typer.Option("--name", help="A host name it may be asked by; repeat for more."),
+    ] = None,
+    rpc: Annotated[
+        str | None, typer.Option("--rpc", help="A node's URL: show the models of its chain too.")
+    ] = None,
+    verify: Annotated[
+        bool, typer.Option("--verify/--no-verify", help="Audit finished runs in the background.")
+    ] = True,
+    as_json: AsJson = False,
+    verbose: Verbose = False,
+) -> None:
+    """Serve the reports of a folder's runs, as they are now, and a chain's models; read-only.
+
+    Ends with Ctrl-C. Without --host it answers this machine alone.
+    """
+    output = choose_output(as_json, verbose)
+    from zkdescent.pipeline.explorer import open_explorer
+
+    with open_explorer(
+        folder, host=host, port=port, names=names or (), rpc=rpc, verify=verify
+    ) as server:
+        payload = {"url": server.url, "folder": folder.resolve(), "rpc": rpc is not None}
+        output.result(payload, f"Serving {folder.resolve()} at {server.url} (end with Ctrl-C)")
+        sys.stdout.flush()
+        with suppress(KeyboardInterrupt):
+            server.serve_forever()
+
+
+COMMANDS = (report, explore)

@@ -13,10 +13,10 @@ from zkdescent.core.errors import (
     ProofRejected,
     ZkDescentError,
 )
-from zkdescent.core.records import Manifest
 from zkdescent.pipeline.auditing import Engine, verify_project
 from zkdescent.pipeline.report.model import Check, CheckState, Verdict, VerdictState
-from zkdescent.pipeline.report.reading import brief
+from zkdescent.pipeline.report.reading import Reading, brief
+from zkdescent.pipeline.report.statement import read_manifest
 from zkdescent.pipeline.reporting import Reporter
 from zkdescent.verifier.audit import PROCEDURE
 
@@ -32,20 +32,20 @@ def unverified(state: VerdictState, why: str, hint: str | None = None) -> Verdic
 
 
 def audit_verdict(
-    project: Project,
-    manifest: Manifest | None,
-    report: Reporter,
-    *,
-    engine: Engine = "evm",
-    chain: Chain | None = None,
+    project: Project, report: Reporter, *, engine: Engine = "evm", chain: Chain | None = None
 ) -> Verdict:
-    """Audit a project now and say what was checked; a break is a verdict, not an error.
+    """Audit a project as it is now and say what was checked; a break is a verdict, not an error.
 
     Raises:
         ToolMissing: the engine is not installed.
     """
+    reading = Reading(project.open_store())
+    manifest = read_manifest(reading)
     if manifest is None:
-        return unverified("unreadable", "There is no manifest to start from", "zkdescent compile")
+        gap = reading.gaps[-1]
+        if gap.command:  # nothing is wrong, something is still to be done
+            return unverified("incomplete", "Nothing is compiled yet", gap.command)
+        return unverified("unreadable", f"{gap.what}: {gap.why}")
     if manifest.final is None:
         why = "The run is not proven to its end, so there is nothing to verify as a whole yet"
         return unverified("incomplete", why, "zkdescent prove")

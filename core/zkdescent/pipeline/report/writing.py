@@ -12,9 +12,7 @@ from zkdescent.core.errors import ArtefactError
 from zkdescent.pipeline.auditing import Engine
 from zkdescent.pipeline.report.gathering import gather
 from zkdescent.pipeline.report.model import ReportData, Verdict
-from zkdescent.pipeline.report.reading import Reading
 from zkdescent.pipeline.report.rendering import render_report
-from zkdescent.pipeline.report.statement import read_manifest
 from zkdescent.pipeline.report.verification import audit_verdict, unverified
 from zkdescent.pipeline.reporting import Reporter
 
@@ -54,7 +52,7 @@ def write_report(
         ArtefactError: the file can't be written.
         ToolMissing: the engine is not installed.
     """
-    verdict = current_verdict(project, report, engine=engine, chain=chain) if verify else declined()
+    verdict = audit_verdict(project, report, engine=engine, chain=chain) if verify else declined()
     data = gather(project, verdict)
     path = out or project.directory / REPORT_FILE
     try:
@@ -64,14 +62,6 @@ def write_report(
             "the report can't be written", got=error.strerror or str(error), path=path
         ) from error
     return WrittenReport(path, data)
-
-
-def current_verdict(
-    project: Project, report: Reporter, *, engine: Engine = "evm", chain: Chain | None = None
-) -> Verdict:
-    """Audit a project as it is now."""
-    manifest = read_manifest(Reading(project.open_store()))
-    return audit_verdict(project, manifest, report, engine=engine, chain=chain)
 
 
 def declined() -> Verdict:
