@@ -15,7 +15,7 @@ import traceback
 
 import typer
 
-from zkdescent.cli import gas, model, onnx, projects, report, setup, stages, task
+from zkdescent.cli import gas, model, onnx, projects, report, setup, stages, task, tune
 from zkdescent.cli.context import current
 from zkdescent.core.errors import ToolMissing, ZkDescentError
 
@@ -45,6 +45,7 @@ _EXTRAS = {
 for command in (*projects.COMMANDS, *stages.COMMANDS, *report.COMMANDS):
     app.command()(command)
 app.command()(gas.gas)
+app.command()(tune.tune)
 app.add_typer(task.app, name="task")
 app.add_typer(model.app, name="model")
 app.add_typer(onnx.app, name="onnx")
