@@ -39,9 +39,15 @@ def plot_front(result: TuneResult, *, title: str) -> bytes:
     axis.scatter(xs, ys, s=22, color=_OTHER, alpha=0.7, lw=0, label="a setting")
     front = [place(s) for s in result.on_front]
     axis.step(
-        [x for x, _ in front], [y for _, y in front], where="post", color=_FRONT, lw=1.6, marker="o", ms=5.5,
+        [x for x, _ in front],
+        [y for _, y in front],
+        where="post",
+        color=_FRONT,
+        lw=1.6,
+        marker="o",
+        ms=5.5,
         label="the front: none is better in both",
-    )  # fmt: skip
+    )
     marks = [(result.default, "D", _DEFAULT, "the project file")] if every else []
     chosen = next((s for s in result.settings if s.number == result.chosen), None)
     if chosen is not None:
@@ -60,7 +66,8 @@ def plot_front(result: TuneResult, *, title: str) -> bytes:
             f"#{setting.number}: {value}, {cost}", (x, y), xytext=(8, -16),
             textcoords="offset points", fontsize=9, color=_INK,
         )  # fmt: skip
-    _zoom(axis, ys)
+    if ys:
+        _zoom(axis, ys)
     axis.set_xscale("log")
     axis.set_xlabel(_COST[result.cost], color=_MUTED)
     unit = ", %" if result.metric == "accuracy" else ""
