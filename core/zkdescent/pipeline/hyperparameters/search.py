@@ -160,7 +160,6 @@ def _trial(
 ) -> Setting:
     """Draw a setting, evaluate it, and tell the study."""
     from optuna.samplers import TPESampler
-    from optuna.trial import TrialState
 
     study.sampler = TPESampler(seed=(seed << 20) + number)
     if number == 0:
@@ -170,10 +169,11 @@ def _trial(
     setting = evaluated(project, space.setting(number, point))
     trial.set_user_attr(_SETTING, setting.to_json())
     price = setting.cost(cost)
-    if setting.metric is None or price is None:
-        study.tell(trial, state=TrialState.FAIL)
-    else:
-        study.tell(trial, [setting.metric, float(price)])
+    # What can't be proven is told as well, as a violation of a constraint, so that the sampler
+    # learns where not to look; its values count for nothing.
+    provable = setting.metric is not None and price is not None
+    trial.set_constraint("provable", 0.0 if provable else 1.0)
+    study.tell(trial, [setting.metric or 0.0, float(price or 0.0)] if provable else [0.0, 0.0])
     return setting
 
 

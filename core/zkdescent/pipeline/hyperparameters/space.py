@@ -18,7 +18,7 @@ OPTIMIZERS = ("sgd", "momentum", "nesterov", "adagrad", "rmsprop", "adam", "sign
 _BATCHES = (4, 8, 16, 32, 64, 128)
 _REGULARISATION = (0.0, 1e-4, 1e-3, 1e-2)
 _FRACTION_BITS = (8, 16)
-_RATES = (1 / 32, 8.0)  # times the project's own
+_RATES = (1 / 32, 4.0)  # times the project's own
 _OPTIMIZER_KEYS = sorted({key for keys in OPTIMIZER_DEFAULTS.values() for key in keys})
 
 

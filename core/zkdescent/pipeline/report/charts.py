@@ -13,7 +13,8 @@ from dataclasses import dataclass
 from markupsafe import Markup
 
 WIDTH, HEIGHT = 460, 250
-_LEFT, _RIGHT, _TOP, _BOTTOM = 52, 14, 14, 36
+_RIGHT, _TOP, _BOTTOM = 14, 14, 36
+_LETTER = 7.2  # pixels of a digit in the largest common font
 _MOST_POINTS = 400  # a screen has no more columns
 _MOST_MARKS = 24
 
@@ -84,10 +85,11 @@ def line_chart(
     """Return a chart of curves over steps; an empty frame if there are no points."""
     xs = [x for curve in curves for x, _ in curve.points]
     ys = [y for curve in curves for _, y in curve.points]
-    across = axis(xs, _LEFT, WIDTH - _RIGHT, whole=True)
-    if xs:  # the data's own ends: a curve should fill its frame
-        across = Axis(min(xs), max(max(xs), min(xs) + 1), across.ticks, _LEFT, WIDTH - _RIGHT)
     up = axis(ys, HEIGHT - _BOTTOM, _TOP, zero=zero)
+    left = _margin(up, write)
+    across = axis(xs, left, WIDTH - _RIGHT, whole=True)
+    if xs:  # the data's own ends: a curve should fill its frame
+        across = Axis(min(xs), max(max(xs), min(xs) + 1), across.ticks, left, WIDTH - _RIGHT)
     parts = [_grid(across, up, x_label, write)]
     # Marks last: a line on top of them would hide that both agree.
     ordered = sorted(curves, key=lambda c: c.marks)
@@ -112,11 +114,12 @@ def bar_chart(
     """
     values = [v for _, v, _ in bars if v is not None] + ([] if level is None else [level])
     up = axis(values, HEIGHT - _BOTTOM, _TOP, zero=True)
-    width = (WIDTH - _LEFT - _RIGHT) / max(1, len(bars))
-    parts = [_levels(up, write), _caption(x_label)]
+    edge = _margin(up, write)
+    width = (WIDTH - edge - _RIGHT) / max(1, len(bars))
+    parts = [_levels(up, edge, write), _caption(x_label)]
     every = max(1, math.ceil(len(bars) / 14))
     for place, (label, value, style) in enumerate(bars):
-        left, thick = _LEFT + place * width, max(0.6, width * 0.72)
+        left, thick = edge + place * width, max(0.6, width * 0.72)
         middle = left + width / 2
         if value is not None:
             tip = Markup("<title>{}: {}</title>").format(label, write(value))
@@ -128,8 +131,8 @@ def bar_chart(
             parts.append(_text(middle, HEIGHT - _BOTTOM + 14, label, "tick", "middle"))
     if level is not None:
         y = up.at(level)
-        parts.append(Markup('<line class="level" x1="{}" y1="{}" x2="{}" y2="{}"/>').format(
-            _LEFT, y, WIDTH - _RIGHT, y))  # fmt: skip
+        rule = Markup('<line class="level" x1="{}" y1="{}" x2="{}" y2="{}"/>')
+        parts.append(rule.format(edge, y, WIDTH - _RIGHT, y))
         parts.append(_text(WIDTH - _RIGHT, y - 4, level_name, "tick", "end"))
     return _picture(title, description, parts)
 
@@ -148,7 +151,7 @@ def _picture(title: str, description: str, parts: Sequence[Markup]) -> Markup:
 
 
 def _grid(across: Axis, up: Axis, x_label: str, write: Callable[[float], str]) -> Markup:
-    parts = [_levels(up, write), _caption(x_label)]
+    parts = [_levels(up, across.start, write), _caption(x_label)]
     for tick in across.ticks:
         if across.low <= tick <= across.high:
             x = across.at(tick)
@@ -156,16 +159,26 @@ def _grid(across: Axis, up: Axis, x_label: str, write: Callable[[float], str]) -
     return Markup("").join(parts)
 
 
-def _levels(up: Axis, write: Callable[[float], str]) -> Markup:
+def _margin(up: Axis, write: Callable[[float], str]) -> float:
+    """Room for the labels of the vertical axis."""
+    return max(30.0, 10 + _LETTER * max(len(_label(tick, write)) for tick in up.ticks))
+
+
+def _label(tick: float, write: Callable[[float], str]) -> str:
+    """A tick as it is written, or in short: values may be of any size."""
+    return written if len(written := write(tick)) <= 12 else f"{tick:.2g}"
+
+
+def _levels(up: Axis, left: float, write: Callable[[float], str]) -> Markup:
     parts = []
     for tick in up.ticks:
         y = up.at(tick)
         parts.append(
             Markup('<line class="grid" x1="{}" y1="{}" x2="{}" y2="{}"/>').format(
-                _LEFT, y, WIDTH - _RIGHT, y
+                edge, y, WIDTH - _RIGHT, y
             )
         )
-        parts.append(_text(_LEFT - 7, y + 4, write(tick), "tick", "end"))
+        parts.append(_text(left - 7, y + 4, _label(tick, write), "tick", "end"))
     return Markup("").join(parts)
 
 

@@ -23,6 +23,7 @@ from zkdescent.pipeline.artefacts import (
     inference_folder,
     proof_name,
 )
+from zkdescent.verifier import Chain, TrainingClient, deploy_code
 
 TOML = """
 [project]
@@ -178,3 +179,25 @@ def tamper() -> Callable[[Path, int], None]:
         path.write_text(json.dumps(record))
 
     return change
+
+
+@pytest.fixture(scope="session")
+def minted(tmp_path_factory: pytest.TempPathFactory, synthetic: ModuleType) -> Path:
+    """A chain's file with one minted model, whose URI is an attack."""
+    path = tmp_path_factory.mktemp("chain") / "state"
+    world = synthetic.World()
+    with Chain.tester(path) as chain:
+        client = TrainingClient(chain)
+        client.ensure_deployed()
+        deploy_code(chain, synthetic.VERIFIER_INIT, action="deploy stand-in verifier")
+        plan = synthetic.lead(client, world)
+        client.submit(plan, world.circuits.step, world.dataset, world.load_step, per_transaction=5)
+        client.finalise(plan)
+        client.mint(plan, uri="javascript:<script>alert(1)</script>\u202e")
+    return path
+
+
+@pytest.fixture(name="write_run")
+def write_run_(synthetic: ModuleType) -> Callable[..., ArtefactStore]:
+    """Write a world's run to a project directory."""
+    return write_run

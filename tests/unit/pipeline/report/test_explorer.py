@@ -19,7 +19,7 @@ from zkdescent.core.errors import ConfigError
 from zkdescent.core.store import ArtefactStore
 from zkdescent.pipeline.explorer import ChainModels, ExplorerServer, Pages, Projects, open_explorer
 from zkdescent.pipeline.explorer.server import is_own_name
-from zkdescent.verifier import Chain, TrainingClient, deploy_code
+from zkdescent.verifier import Chain
 
 Ask = Callable[..., tuple[int, str, dict[str, str]]]
 HOSTILE = "<script>alert(1)</script>"
@@ -201,22 +201,6 @@ def test_broken_and_hostile_projects_are_listed_harmlessly(
         status, text, _ = ask(link)
         assert status == 200
         page.Page(text).check_harmless()
-
-
-@pytest.fixture(scope="module")
-def minted(tmp_path_factory: pytest.TempPathFactory, synthetic: ModuleType) -> Path:
-    """A chain's file with one minted model, whose URI is an attack."""
-    path = tmp_path_factory.mktemp("chain") / "state"
-    world = synthetic.World()
-    with Chain.tester(path) as chain:
-        client = TrainingClient(chain)
-        client.ensure_deployed()
-        deploy_code(chain, synthetic.VERIFIER_INIT, action="deploy stand-in verifier")
-        plan = synthetic.lead(client, world)
-        client.submit(plan, world.circuits.step, world.dataset, world.load_step, per_transaction=5)
-        client.finalise(plan)
-        client.mint(plan, uri=f"javascript:{HOSTILE}‮")
-    return path
 
 
 def test_models_of_a_chain_are_listed_with_their_provenance(
