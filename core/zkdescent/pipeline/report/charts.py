@@ -175,7 +175,7 @@ def _levels(up: Axis, left: float, write: Callable[[float], str]) -> Markup:
         y = up.at(tick)
         parts.append(
             Markup('<line class="grid" x1="{}" y1="{}" x2="{}" y2="{}"/>').format(
-                edge, y, WIDTH - _RIGHT, y
+                left, y, WIDTH - _RIGHT, y
             )
         )
         parts.append(_text(left - 7, y + 4, _label(tick, write), "tick", "end"))
