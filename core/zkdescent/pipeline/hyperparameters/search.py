@@ -58,7 +58,7 @@ def tune_project(
         report.start("trials", trials)
         report.advance("trials", len(settings))
         while len(settings) < trials:
-            settings.append(_trial(project, study, space, len(settings), seed, cost, blueprint))
+            settings.append(_trial(project, study, space, len(settings), seed, cost))
             report.advance("trials", len(settings), _shown(settings[-1]))
     result = _result(blueprint, settings, seed, cost)
     store = project.open_store()
@@ -150,13 +150,7 @@ def _told(study: Study) -> list[Setting]:
 
 
 def _trial(
-    project: Project,
-    study: Study,
-    space: Space,
-    number: int,
-    seed: int,
-    cost: Cost,
-    blueprint: Blueprint,
+    project: Project, study: Study, space: Space, number: int, seed: int, cost: Cost
 ) -> Setting:
     """Draw a setting, evaluate it, and tell the study."""
     from optuna.samplers import TPESampler
