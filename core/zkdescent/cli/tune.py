@@ -70,7 +70,8 @@ def _tables(result: Any) -> list[Any]:
             + (" default" if s.number == 0 else ""),
             s.optimizer, f"{s.learning_rate:g}", s.batch_size, f"{s.l1:g}", f"{s.l2:g}",
             s.fraction_bits, f"{s.metric:.4f}" if s.metric is not None else "-",
-            f"{s.seconds:.1f}" if s.seconds is not None else "-", s.gas or "-",
+            f"{s.seconds:.1f}" if s.seconds is not None else "-",
+            "-" if s.gas is None else f"{s.gas / 1e6:.1f} M",
             s.block_proofs or "-",
         )
         for s in shown

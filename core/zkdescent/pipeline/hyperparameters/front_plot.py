@@ -26,7 +26,9 @@ def plot_front(result: TuneResult, *, title: str) -> bytes:
     Raises:
         ToolMissing: matplotlib isn't installed.
     """
-    figure = blank_figure(8.6, 5.2)
+    figure = blank_figure(8.6, 5.2)  # says what is missing if matplotlib is
+    from matplotlib.ticker import LogFormatter
+
     axis = figure.subplots()
     factor = 100.0 if result.metric == "accuracy" else 1.0
     every = [s for s in result.settings if s.metric is not None]
@@ -69,16 +71,18 @@ def plot_front(result: TuneResult, *, title: str) -> bytes:
     if ys:
         _zoom(axis, ys)
     axis.set_xscale("log")
+    axis.xaxis.set_major_formatter("{x:g}")
+    axis.xaxis.set_minor_formatter(LogFormatter(labelOnlyBase=False, minor_thresholds=(2, 0.7)))
     axis.set_xlabel(_COST[result.cost], color=_MUTED)
     unit = ", %" if result.metric == "accuracy" else ""
     axis.set_ylabel(f"{result.metric} on {result.part} data, fixed point{unit}", color=_MUTED)
     axis.set_title(f"{title}: {len(every)} settings", color=_INK, fontweight="bold", loc="left")
     axis.grid(color="#e4e4e4", lw=0.8)
     axis.set_axisbelow(True)
-    axis.tick_params(colors=_MUTED, labelsize=9)
+    axis.tick_params(which="both", colors=_MUTED, labelsize=9)
     for side in ("top", "right"):
         axis.spines[side].set_visible(False)
-    axis.legend(loc="lower right", frameon=True, framealpha=0.9, edgecolor="none", fontsize=9)
+    axis.legend(loc="upper left", frameon=True, framealpha=0.9, edgecolor="none", fontsize=9)
     return png(figure, dpi=150)
 
 

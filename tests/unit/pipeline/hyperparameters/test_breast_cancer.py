@@ -1,4 +1,4 @@
-"""The search on the breast-cancer example: what it chooses is proven, and compared with the default.
+"""The search on breast cancer: what it chooses is proven, and compared with the default.
 
 Minutes: every setting is traced and sized, and two whole runs are proven.
 """
