@@ -17,6 +17,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 NODE_MODULES := contracts/node_modules/.package-lock.json
 NOIR := tests/noir/node_modules/.package-lock.json
+BROWSER := tests/browser/node_modules/.package-lock.json
 FORGE := cd contracts && ./node_modules/.bin/forge
 
 # The anvil tests run wherever there is an anvil: from npm, on the PATH, or in ZKDESCENT_ANVIL. The
@@ -31,6 +32,13 @@ endif
 # The prover bb comes from npm, or from ZKDESCENT_BB.
 ifeq ($(HAVE_NODE)$(ZKDESCENT_BB),)
 MARKS := $(MARKS) and not barretenberg
+endif
+# Pages are looked at in a Chromium, driven by packages of npm.
+ifneq ($(HAVE_NODE),)
+HAVE_CHROMIUM := $(ZKDESCENT_CHROMIUM)$(shell command -v chromium 2>/dev/null || command -v chromium-browser 2>/dev/null)
+endif
+ifeq ($(HAVE_CHROMIUM),)
+MARKS := $(MARKS) and not browser
 endif
 
 .DEFAULT_GOAL := help
@@ -98,11 +106,17 @@ test-python: dev prover $(if $(HAVE_NODE),$(NOIR))
 	$(BIN)/python -m pytest -m "$(MARKS)"
 
 # Tens of minutes more: every optimizer and every example model proven, the benchmark's own run.
-test-slow: dev prover
+test-slow: dev prover $(if $(HAVE_CHROMIUM),$(BROWSER))
+	@case "$(MARKS)" in *browser*) \
+		echo "make: there is no Chromium here: the tests marked browser do NOT run";; esac
 	$(BIN)/python -m pytest -m "$(subst not slow,slow,$(MARKS))"
 
 $(NODE_MODULES): contracts/package.json contracts/package-lock.json
 	cd contracts && npm ci
+	@touch $@
+
+$(BROWSER): tests/browser/package.json tests/browser/package-lock.json
+	cd tests/browser && npm ci
 	@touch $@
 
 $(NOIR): tests/noir/package.json tests/noir/package-lock.json

@@ -15,7 +15,20 @@ import traceback
 
 import typer
 
-from zkdescent.cli import bundles, gas, model, onnx, projects, proving, setup, srs, stages, task
+from zkdescent.cli import (
+    bundles,
+    gas,
+    model,
+    onnx,
+    projects,
+    proving,
+    report,
+    setup,
+    srs,
+    stages,
+    task,
+    tune,
+)
 from zkdescent.cli.context import current
 from zkdescent.core.errors import ToolMissing, ZkDescentError
 
@@ -40,11 +53,19 @@ _EXTRAS = {
     "ezkl": "prove",
     "msgpack": "prove",
     "joblib": "prove",
+    "optuna": "tune",
 }
 
-for command in (*projects.COMMANDS, *stages.COMMANDS, *proving.COMMANDS, *bundles.COMMANDS):
+for command in (
+    *projects.COMMANDS,
+    *stages.COMMANDS,
+    *proving.COMMANDS,
+    *bundles.COMMANDS,
+    *report.COMMANDS,
+):
     app.command()(command)
 app.command()(gas.gas)
+app.command()(tune.tune)
 app.add_typer(task.app, name="task")
 app.add_typer(model.app, name="model")
 app.add_typer(onnx.app, name="onnx")

@@ -10,6 +10,7 @@ from rich.tree import Tree
 from zkdescent.cli.context import AsJson, Directory, Verbose, choose_output
 from zkdescent.cli.stages import HERE
 from zkdescent.core.config import load_project
+from zkdescent.pipeline.models import ancestor_facts, hexadecimal
 
 app = typer.Typer(help="Models on the chain.", no_args_is_help=True)
 
@@ -43,56 +44,14 @@ def _tree(lineage: Any) -> Tree:
     root: Tree | None = None
     branch: Tree | None = None
     for ancestor in lineage.ancestors:
-        title = f"[bold]{'model' if root is None else 'parent'} {_hex(ancestor.model_id)}[/bold]"
+        title = (
+            f"[bold]{'model' if root is None else 'parent'} {hexadecimal(ancestor.model_id)}[/bold]"
+        )
         branch = Tree(title, highlight=False) if branch is None else branch.add(title)
         root = root or branch
-        for name, facts in _facts(ancestor):
+        for name, facts in ancestor_facts(ancestor):
             twig = branch.add(f"[bold]{name}[/bold]")
             for fact, value in facts:
                 twig.add(f"{fact}: {value}")
     assert root is not None
     return root
-
-
-def _facts(ancestor: Any) -> list[tuple[str, list[tuple[str, object]]]]:
-    origin, minted = ancestor.provenance, ancestor.model
-    steps = origin.total_proofs * origin.steps_per_proof
-    as_model: list[tuple[str, object]] = [("weights", _hex(origin.final_state))]
-    if minted is None:
-        as_model.append(("minted", "no: a finalised run"))
-    else:
-        as_model += [
-            ("owner", minted.owner),
-            ("deprecated", "yes" if minted.deprecated else "no"),
-            ("proof system", _hex(minted.proof_system)),
-            ("commitment to pin", _hex(minted.commitment_hash)),
-            *([("uri", minted.uri)] if minted.uri else []),
-        ]
-    circuits = [
-        (role, _hex(getattr(origin, f"{role}_circuit")))
-        for role in ("step", "range", "inference", "aggregate")
-        if any(getattr(origin, f"{role}_circuit"))
-    ]
-    return [
-        ("model", as_model),
-        ("run", [
-            ("id", _hex(origin.run_id)),
-            ("payee", origin.payee),
-            ("steps", f"{steps:,} in {origin.total_proofs:,} block proofs"),
-            ("transcript", _hex(origin.transcript)),
-        ]),
-        ("task", [
-            ("id", _hex(origin.task_id)),
-            ("sponsor", origin.sponsor),
-            ("genesis", _hex(origin.genesis)),
-            ("dataset root", _hex(origin.dataset_root)),
-            ("hyperparameters", _hex(origin.hyperparameters)),
-            ("seed", _hex(origin.seed)),
-            ("seed blocks that went by unused", origin.rearms),
-        ]),
-        ("circuits", circuits),
-    ]  # fmt: skip
-
-
-def _hex(value: bytes | int) -> str:
-    return f"0x{value.hex()}" if isinstance(value, bytes) else f"0x{value:064x}"

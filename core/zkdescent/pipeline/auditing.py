@@ -29,6 +29,7 @@ def verify_project(
     engine: Engine = "evm",
     chain: Chain | None = None,
     rebuild: bool = False,
+    entered: Callable[[int], None] = lambda number: None,
 ) -> AuditReport:
     """Audit a project's run and its inferences; see `zkdescent.verifier.audit.audit_run`.
 
@@ -36,6 +37,7 @@ def verify_project(
         engine: `evm` needs nothing but the base install; `native` uses ezkl, faster.
         chain: compare with this chain as well.
         rebuild: make the aggregate's circuit again with bb, from the step circuit's key.
+        entered: told the number of each step of the audit as it begins.
 
     Raises:
         ChainOfProofsBroken, ProofRejected: the first thing that does not hold, named.
@@ -67,6 +69,7 @@ def verify_project(
         load_object=store.get,
         chain=chain,
         progress=progress,
+        entered=entered,
     )
     if rebuild:
         from zkdescent.pipeline.rebuilding import rebuild_aggregate

@@ -92,3 +92,49 @@ def show_model(
             return show_model(project, f"0x{wanted:064x}", chain=opened)
     addresses = check_deployed(chain)
     return Lineage(chain.name, chain.chain_id, lineage(chain, wanted, addresses))
+
+
+def ancestor_facts(ancestor: Ancestor) -> list[tuple[str, list[tuple[str, object]]]]:
+    """What there is to show of a model or an ancestor: (heading, names and values)."""
+    origin, minted = ancestor.provenance, ancestor.model
+    steps = origin.total_proofs * origin.steps_per_proof
+    as_model: list[tuple[str, object]] = [("weights", hexadecimal(origin.final_state))]
+    if minted is None:
+        as_model.append(("minted", "no: a finalised run"))
+    else:
+        as_model += [
+            ("owner", minted.owner),
+            ("deprecated", "yes" if minted.deprecated else "no"),
+            ("proof system", hexadecimal(minted.proof_system)),
+            ("commitment to pin", hexadecimal(minted.commitment_hash)),
+            *([("uri", minted.uri)] if minted.uri else []),
+        ]
+    circuits: list[tuple[str, object]] = [
+        (role, hexadecimal(getattr(origin, f"{role}_circuit")))
+        for role in ("step", "range", "inference", "aggregate")
+        if any(getattr(origin, f"{role}_circuit"))
+    ]
+    return [
+        ("model", as_model),
+        ("run", [
+            ("id", hexadecimal(origin.run_id)),
+            ("payee", origin.payee),
+            ("steps", f"{steps:,} in {origin.total_proofs:,} block proofs"),
+            ("transcript", hexadecimal(origin.transcript)),
+        ]),
+        ("task", [
+            ("id", hexadecimal(origin.task_id)),
+            ("sponsor", origin.sponsor),
+            ("genesis", hexadecimal(origin.genesis)),
+            ("dataset root", hexadecimal(origin.dataset_root)),
+            ("hyperparameters", hexadecimal(origin.hyperparameters)),
+            ("seed", hexadecimal(origin.seed)),
+            ("seed blocks that went by unused", origin.rearms),
+        ]),
+        ("circuits", circuits),
+    ]  # fmt: skip
+
+
+def hexadecimal(value: bytes | int) -> str:
+    """An id or a hash as people compare it: 0x and 64 digits."""
+    return f"0x{value.hex()}" if isinstance(value, bytes) else f"0x{value:064x}"

@@ -203,9 +203,13 @@ def _kinds(actions: dict[str, int]) -> dict[str, int]:
     """Actions by kind: the mean of those that differ only by their number."""
     grouped: dict[str, list[int]] = {}
     for name, gas in actions.items():
-        kind = next((k for prefix, k in _KINDS if name.startswith(prefix)), name)
-        grouped.setdefault(kind, []).append(gas)
+        grouped.setdefault(kind_of(name), []).append(gas)
     return {kind: sum(values) // len(values) for kind, values in grouped.items()}
+
+
+def kind_of(action: str) -> str:
+    """What an action is called together with those that differ from it only by their number."""
+    return next((kind for prefix, kind in _KINDS if action.startswith(prefix)), action)
 
 
 def _of_run(action: str) -> bool:

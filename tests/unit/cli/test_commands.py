@@ -38,10 +38,11 @@ def lookup(words: tuple[str, ...]) -> Any:
 
 def test_the_commands_are_the_declared_ones() -> None:
     assert [" ".join(words) for words in commands()] == [
-        "bench", "bundle", "compile", "demo", "deploy", "doctor", "estimate", "gas", "gc", "infer",
-        "init", "model show", "onnx prove", "onnx verify", "prove", "run", "setup barretenberg",
-        "srs fetch", "srs status", "srs verify", "status", "submit",
-        "task create", "task seal", "task status", "train", "verify",
+        "bench", "bundle", "compile", "demo", "deploy", "doctor", "estimate", "explore", "gas",
+        "gc", "infer", "init", "model show", "onnx prove", "onnx verify", "prove", "report", "run",
+        "setup barretenberg", "srs fetch", "srs status", "srs verify", "status", "submit",
+        "task abort", "task create", "task reclaim", "task seal", "task status", "task withdraw",
+        "train", "tune", "verify",
     ]  # fmt: skip
 
 
@@ -60,7 +61,7 @@ def test_every_command_has_help_and_json(cli: Cli, words: tuple[str, ...]) -> No
 
 PROJECT_COMMANDS = (
     "train", "estimate", "compile", "prove", "verify", "deploy", "submit", "run", "gas",
-    "task create", "task seal", "task status", "model show",
+    "task create", "task seal", "task status", "model show", "report", "tune",
 )  # fmt: skip
 
 

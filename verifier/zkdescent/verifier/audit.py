@@ -55,6 +55,24 @@ Progress = Callable[[Role, int, int], None]
 """Told (role, proofs checked, proofs in all) after each proof."""
 
 
+Entered = Callable[[int], None]
+"""Told the number of each step of the procedure as it begins."""
+
+PROCEDURE = (
+    "The manifest is complete: task, registrations, run and final state are there",
+    "The circuits belong together, and each verifier checks against its circuit's key",
+    "The dataset root is the Merkle root of the listed batch commitments",
+    "Task, run and seed are those of the manifest's own fields, at the known ledger",
+    "Initial state and data are small numbers: one range proof per batch block, or in every step",
+    "Every block proof, in order: its context, the state before it, the batch due, its validity",
+    "There are exactly as many block proofs as the task says",
+    "The last state is the manifest's final state",
+    "Every inference was made for this model and its requester, with these weights",
+    "The chain's task, seed, run, head and transcript are these",
+)
+"""The steps of :func:`audit_run` in a line each, 1 to 10."""
+
+
 @dataclass(frozen=True, slots=True)
 class CheckedCircuit(Record):
     """What the proofs of one role were checked against: compare it with a compilation of one's own.
@@ -121,6 +139,7 @@ def audit_run(
     chain: Chain | None = None,
     addresses: Addresses | None = None,
     progress: Progress | None = None,
+    entered: Entered = lambda number: None,
 ) -> AuditReport:
     """Verify that the manifest's final state is what its training run led to.
 
@@ -154,6 +173,7 @@ def audit_run(
         chain: a chain to compare with; None for an offline audit.
         addresses: the contracts' addresses; default those of this version.
         progress: told after each proof.
+        entered: told the number of each step as it begins; 10 only if a chain is given.
 
     Raises:
         ChainOfProofsBroken: a link is wrong, missing or too many; ``path`` names the proof.
@@ -163,16 +183,21 @@ def audit_run(
     where = addresses or predicted_addresses()
 
     # 1.-4. Everything that needs no proof.
+    entered(1)
     task, specs, run, final = check_complete(manifest)
+    entered(2)
     circuits = manifest.circuits
     check_circuits(circuits, specs)
     ceremony = check_codes(circuits, specs, load_object)
     size = layout_of(circuits.step.backend, "step").size
+    entered(3)
     leaves = check_dataset(manifest.dataset, task, size)
+    entered(4)
     check_names(manifest, task, specs, run, where)
 
     # 5. Every number that enters the first step is a small integer. Batches are re-used in every
     #    epoch, so one proof per block of the data set is enough.
+    entered(5)
     total_range = 0 if circuits.range is None else len(leaves)
     if circuits.range is not None:
         for index, leaf in enumerate(leaves):
@@ -183,6 +208,7 @@ def audit_run(
 
     # 6. The chain of steps. The cheap checks go first, so that a break is named within
     #    milliseconds of reading the proof and a verification is never wasted on it.
+    entered(6)
     reached, aggregates = Progressed(manifest.genesis, run.run_id), 0
     for piece in pieces(circuits.step, circuits.aggregate, load_proof, task.total_proofs):
         reached = check_piece(piece, run, leaves, reached)
@@ -191,6 +217,7 @@ def audit_run(
         _tell(progress, piece.circuit.role, piece.stop, task.total_proofs)
 
     # 7. A proof beyond the last would be a fork or a continuation nobody declared.
+    entered(7)
     beyond = [load_proof(role, task.total_proofs) for role in _STEPPING]
     if beyond != [None, None]:
         raise ChainOfProofsBroken(
@@ -201,6 +228,7 @@ def audit_run(
         )
 
     # 8. The published model is the one that was trained.
+    entered(8)
     if reached.head != final:
         raise ChainOfProofsBroken(
             "the final state is not the one the last block proof leads to",
@@ -210,6 +238,7 @@ def audit_run(
         )
 
     # 9. Uses of the model.
+    entered(9)
     checked = []
     for inference in inferences:
         checked.append(check_inference(circuits.inference, inference, run, final, where))
@@ -217,6 +246,7 @@ def audit_run(
 
     # 10. The chain's own view, if one is in reach.
     if chain is not None:
+        entered(10)
         LedgerClient(chain, where).compare(task, run, tensor_hash(final), reached.transcript)
 
     return AuditReport(

@@ -258,6 +258,15 @@ class Chain:
         with self._translated(action or f"call {function.fn_name}"):
             return function.call({"from": self.account.address})
 
+    def events(self, event: Any, *, since: int = 0) -> list[Any]:
+        """Return a contract's events of one kind from a block on, oldest first.
+
+        Raises:
+            ChainError: the node refuses, for example so many blocks at once.
+        """
+        with self._translated("read events"):
+            return list(event.get_logs(from_block=since))
+
     def call_data(self, to: str, data: bytes, *, action: str = "call") -> bytes:
         """Return the raw answer to raw call data: for encodings no ABI library would make."""
         with self._translated(action):

@@ -102,6 +102,15 @@ class RegistryClient:
             model_id, model_hash, circuit_hash, vk_hash, proof_system, uri, owner, deprecated
         )
 
+    def minted(self, *, since: int = 0) -> tuple[int, ...]:
+        """Return the ids of the models minted from a block on, in order.
+
+        Raises:
+            ChainError: the node refuses, for example so many blocks at once.
+        """
+        found = self._chain.events(self.contract.events.ModelMinted, since=since)
+        return tuple(int(event["args"]["modelId"]) for event in found)
+
     def provenance(self, model_id: int) -> Provenance:
         """Return a model's provenance.
 
