@@ -79,7 +79,8 @@ contract PatientPayments {
 
     /// @notice Revert if it pays to wait, and while the feed can't be relied on.
     function requireGoodMoment() public view {
-        (int256 forecast,) = feed.read(maxAge);
+        // A base fee is above zero, whatever a feed's own bounds are.
+        (int256 forecast,) = feed.readWithin(maxAge, 1, type(int128).max);
         // forge-lint: disable-next-line(unsafe-typecast)
         int256 worthIt = int256(block.basefee * (PPM - gainPpm) / PPM);
         if (forecast < worthIt) revert BetterWait(block.basefee, forecast);

@@ -14,6 +14,8 @@ import {ProvenFeed} from "./ProvenFeed.sol";
 contract GasFeed is IGasFeed, ProvenFeed {
     /// @dev Blocks reach 256 back, and n headers have to fit a transaction.
     uint256 private constant LARGEST_WINDOW = 64;
+    /// @dev Features and answers are computed without overflow up to here.
+    uint256 private constant MOST_FRACTION_BITS = 32;
 
     /// @inheritdoc IGasFeed
     IChainHistory public immutable history;
@@ -27,6 +29,9 @@ contract GasFeed is IGasFeed, ProvenFeed {
             revert WindowInvalid(windowBlocks_);
         }
         if (terms.firstBlock + 1 < windowBlocks_) revert TermsInvalid("firstBlock");
+        if (_FRACTION_BITS > MOST_FRACTION_BITS) {
+            revert ModelShapeDiffers("fractionBits", MOST_FRACTION_BITS, _FRACTION_BITS);
+        }
         (history, windowBlocks) = (history_, windowBlocks_);
     }
 

@@ -40,7 +40,7 @@ library GasFeatures {
         return newest + newest * output / _one(fractionBits);
     }
 
-    /// @dev Fraction bits are at most 255 in a spec, and far fewer in a circuit that proves anything.
+    /// @dev A gas feed's fraction bits are few.
     function _one(uint256 fractionBits) private pure returns (int256) {
         // forge-lint: disable-next-line(unsafe-typecast)
         return int256(1 << fractionBits);
