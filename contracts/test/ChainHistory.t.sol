@@ -36,6 +36,7 @@ contract ChainHistoryTest is FeedFixture {
         history.record(headers);
     }
 
+    /// forge-config: default.fuzz.runs = 100
     function testFuzz_record_keeps_what_the_headers_say(uint256 last, uint256 count) public {
         last = bound(last, 1000, 1015);
         count = bound(count, 1, last - 999);
@@ -116,6 +117,7 @@ contract ChainHistoryTest is FeedFixture {
 
     /// One changed byte anywhere in a chain of headers: of the newest its hash differs, of an older one its
     /// child names another.
+    /// forge-config: default.fuzz.runs = 250
     function testFuzz_record_rejects_any_changed_byte(uint256 which, uint256 place, uint8 by) public {
         bytes[] memory headers = headersOf(1012, 4);
         which = bound(which, 0, 3);

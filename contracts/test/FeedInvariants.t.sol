@@ -27,6 +27,7 @@ contract FeedInvariantsTest is Test {
     /// last accepted round: so nothing but a verified inference writes, a refused call changes nothing, and a
     /// tripped feed is constant. Answers are within their bounds, rounds and time never go back. One
     /// function, because each runs a campaign of its own.
+    /// forge-config: default.invariant.runs = 10
     function invariant_the_feed_is_what_the_books_say() public {
         assertEq(handler.wronglyAccepted(), 0);
         assertEq(handler.wronglyRefused(), 0);

@@ -12,6 +12,7 @@ contract GasFeaturesTest is FeedFixture {
         mineTo(1010);
     }
 
+    /// forge-config: default.fuzz.runs = 100
     function testFuzz_a_feature_off_by_one(uint256 place, bool up) public {
         place = bound(place, 0, FEATURES - 1);
         int256[] memory features = featuresOf(1);

@@ -5,9 +5,9 @@ import {GasFeed} from "../src/feeds/GasFeed.sol";
 import {BlockRecord, IChainHistory} from "../src/interfaces/IChainHistory.sol";
 import {Evidence, ICircuits} from "../src/interfaces/ICircuits.sol";
 import {AggregatorV3Interface} from "../src/interfaces/IFeedReaders.sol";
-import {IGasFeed} from "../src/interfaces/IGasFeed.sol";
 import {IModelRegistry} from "../src/interfaces/IModelRegistry.sol";
 import {FeedStatus, FeedTerms, IProvenFeed} from "../src/interfaces/IProvenFeed.sol";
+import {GasFeatures} from "../src/libraries/GasFeatures.sol";
 import {FeedFixture} from "./utils/FeedFixture.sol";
 import {Headers} from "./utils/Headers.sol";
 
@@ -393,6 +393,6 @@ contract GasFeedTest is FeedFixture {
         mine(0, 0);
         bytes[] memory headers = windowOf(1);
         Evidence memory empty;
-        refused(abi.encodeWithSelector(IGasFeed.BaseFeeIsZero.selector, 1010), 1, headers, 0, empty);
+        refused(abi.encodeWithSelector(GasFeatures.BaseFeeIsZero.selector, 1010), 1, headers, 0, empty);
     }
 }

@@ -37,6 +37,7 @@ contract HeaderTest is Test {
         agrees(Headers.encode(number, mixHash, bound(extra, 14, 26)), number, mixHash);
     }
 
+    /// forge-config: default.fuzz.runs = 250
     function testFuzz_read_agrees_with_openzeppelin_on_every_field(
         bytes32 parent,
         BlockRecord memory b,
