@@ -15,7 +15,7 @@ import pytest
 from zkdescent.verifier import Chain, TrainingClient, deploy_code
 
 from .actors import PaidRun
-from .feeds import FeedWorld, feed_world
+from .feeds import FeedWorld
 
 TESTS = Path(__file__).parents[1]
 SETTINGS = {"optimizer": {"enabled": True, "runs": 10_000}, "evmVersion": "prague"}
@@ -50,13 +50,10 @@ def honest(tmp_path_factory: pytest.TempPathFactory, write_project: Callable[...
 
 
 @pytest.fixture(scope="session")
-def feeds(
-    tmp_path_factory: pytest.TempPathFactory, write_project: Callable[..., Path]
-) -> FeedWorld:
-    """A model that a gas feed can have, with real proofs, minted."""
-    module("prover", TESTS / "prover" / "__init__.py", package=True)
-    honk = module("prover.honk", TESTS / "prover" / "honk.py")
-    return feed_world(tmp_path_factory.getbasetemp(), honk, write_project)
+def feeds(honest: Any) -> FeedWorld:
+    """The same run as a gas feed's model, on a chain where it is minted."""
+    honk_chain = module("prover.honk_chain", TESTS / "prover" / "honk_chain.py")
+    return FeedWorld(honest, honk_chain.stages(honest)["minted"])
 
 
 @pytest.fixture(scope="session")

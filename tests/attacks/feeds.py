@@ -1,15 +1,13 @@
 """A gas feed of a real model with real proofs, on the in-process chain.
 
-The model reads windows of four blocks: linear, seven features, two update steps in one block proof.
-It knows nothing about gas: what is shown here holds for any weights.
+The model is the tiny project's: linear, three features, which is a window of two blocks. It knows
+nothing about gas: what is shown here holds for any weights.
 """
 
 from __future__ import annotations
 
-import random
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
-from functools import cache
+from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -25,18 +23,8 @@ from zkdescent.verifier import (
     TrainingClient,
 )
 
-WINDOW = 4
-FEATURES = 2 * WINDOW - 1
+WINDOW = 2
 HORIZON, GRACE, CADENCE = 3, 2, 4
-MODEL = f"from torch import nn\n\n\ndef build(n={FEATURES}):\n    return nn.Linear(n, 1)\n"
-
-
-def rows() -> str:
-    """Eight rows of seven features: one batch block."""
-    draw = random.Random(0)
-    lines = [",".join([*(f"x{k}" for k in range(FEATURES)), "y"])]
-    lines += [",".join(f"{draw.gauss(0, 0.1):.4f}" for _ in range(FEATURES + 1)) for _ in range(8)]
-    return "\n".join(lines) + "\n"
 
 
 @dataclass(frozen=True, eq=False)
@@ -97,27 +85,14 @@ class FeedWorld:
         )
 
 
-@cache
-def feed_world(folder: Path, honk: Any, write_project: Callable[..., Path]) -> FeedWorld:
-    """Train, prove, mint; once in a session."""
-    run = honk.proven_run(
-        write_project(
-            folder / "feed" / "model", model=MODEL, rows=rows(), steps=2, logrows="auto",
-            extra='backend = "barretenberg"',
-        )
-    )  # fmt: skip
-    path = folder / "feed" / "chain"
-    with Chain.tester(path) as chain:
-        run.submit_to(run.open_on(chain))
-    return FeedWorld(run, path)
-
-
 def reach(chain: Chain, feed: GasFeedClient, round_: int) -> GasWindow:
-    """Mine until a round's window is complete, and read it."""
-    chain.wait_for_block(feed.schedule.window_end(round_))
+    """Mine until a round's window is complete, and read it.
+
+    A transaction in the last block of every second window makes its features others than before.
+    """
+    end = feed.schedule.window_end(round_)
+    if round_ % 2 == 0:
+        chain.wait_for_block(end - 1)
+        chain.send_data("0x" + "0b" * 20, b"", action="a payment")
+    chain.wait_for_block(end)
     return feed.window(round_)
-
-
-def for_round(record: InferenceRecord, round_: int) -> InferenceRecord:
-    """The record passed off as one of another round."""
-    return replace(record, nonce=round_)
