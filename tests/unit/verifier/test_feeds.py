@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
+import json
+import os
 from dataclasses import replace
+from pathlib import Path
 from types import ModuleType
-from typing import Any
+from typing import Any, cast
 
 import pytest
+from eth_typing import ABIFunction
+from eth_utils.abi import abi_to_signature, function_signature_to_4byte_selector
 from hypothesis import given
 from hypothesis import strategies as st
 
 from zkdescent.core.errors import ChainError, ConfigError
 from zkdescent.verifier import (
-    Chain,
     FeedTerms,
     GasFeedClient,
     GasFeedPlan,
@@ -202,10 +206,34 @@ def test_a_term_out_of_range_is_refused_by_name() -> None:
         _ = plan.address
 
 
-def test_the_abi_in_the_wheel_has_chainlinks_face(chain: Chain) -> None:
-    contract = chain.contract("GasFeed", "0x" + "11" * 20)
-    for name, selector in CHAINLINK.items():
-        assert contract.get_function_by_name(name).selector == selector
-    assert {"ChainHistory", "PatientPayments"} <= {
-        load_artifact(name).name for name in ("ChainHistory", "PatientPayments")
+def test_the_abi_in_the_wheel_has_chainlinks_face() -> None:
+    functions = {
+        entry["name"]: abi_to_signature(cast(ABIFunction, entry))
+        for entry in load_artifact("GasFeed").abi
+        if entry["type"] == "function"
     }
+    for name, selector in CHAINLINK.items():
+        assert "0x" + function_signature_to_4byte_selector(functions[name]).hex() == selector
+    (latest,) = (e for e in load_artifact("GasFeed").abi if e.get("name") == "latestRoundData")
+    outputs = [(part["name"], part["type"]) for part in latest["outputs"]]
+    assert outputs == [
+        ("roundId", "uint80"), ("answer", "int256"), ("startedAt", "uint256"),
+        ("updatedAt", "uint256"), ("answeredInRound", "uint80"),
+    ]  # fmt: skip
+
+
+VECTORS = Path(
+    os.environ.get("ZKDESCENT_VECTORS") or Path(__file__).resolve().parents[4] / "shared/vectors"
+)
+
+
+@pytest.mark.realdata
+def test_the_abi_equals_the_published_one() -> None:
+    """Chainlink's AggregatorV3Interface (smartcontractkit/chainlink-brownie-contracts, MIT)."""
+    published = json.loads((VECTORS / "AggregatorV3Interface.abi.json").read_text())
+    own = {entry.get("name"): entry for entry in load_artifact("GasFeed").abi}
+    for entry in published:
+        ours = dict(own[entry["name"]])
+        if ours["stateMutability"] == "pure":  # narrower than view, and called the same
+            ours["stateMutability"] = "view"
+        assert ours == entry
