@@ -87,6 +87,8 @@ def test_a_round_from_submission_to_every_face(
     assert feed.state().latest is None
     assert feed.due_round() is None
     chain.wait_for_block(feed.schedule.window_end(1))
+    assert feed.due_round() is None
+    chain.mine()
     assert feed.due_round() == 1
     window = feed.window(1)
     record = infer(synthetic, feed, 1)
@@ -189,21 +191,35 @@ def test_terms_that_make_no_feed_are_refused(changes: dict[str, Any], what: str)
         FeedTerms(**(usual | changes))
 
 
-def test_a_term_out_of_range_is_refused_by_name() -> None:
-    when = Schedule(first_block=1, cadence=2**40, horizon=1, grace=1)
-    plan = GasFeedPlan(
-        terms=FeedTerms(
-            model_id=1,
-            commitment_hash=bytes(32),
-            owner="0x" + "11" * 20,
-            schedule=when,
-            min_answer=0,
-            max_answer=1,
-            description="a feed",
-        )
+def made_up(cadence: int = 1, first_block: int = 100, grace: int = 1) -> FeedTerms:
+    return FeedTerms(
+        model_id=1,
+        commitment_hash=bytes(32),
+        owner="0x" + "11" * 20,
+        schedule=Schedule(first_block=first_block, cadence=cadence, horizon=1, grace=grace),
+        min_answer=0,
+        max_answer=1,
+        description="a feed",
     )
+
+
+def test_a_term_out_of_range_is_refused_by_name() -> None:
+    assert GasFeedPlan(terms=made_up()).address != GasFeedPlan(terms=made_up(cadence=2)).address
     with pytest.raises(ConfigError, match="out of range"):
-        _ = plan.address
+        _ = GasFeedPlan(terms=made_up(cadence=2**40)).address
+
+
+def test_plans_that_make_no_gas_feed_are_refused() -> None:
+    for window in (1, 65):
+        with pytest.raises(ConfigError, match="window"):
+            GasFeedPlan(terms=made_up(), window_blocks=window)
+    GasFeedPlan(terms=made_up(first_block=7))
+    with pytest.raises(ConfigError, match="whole window"):
+        GasFeedPlan(terms=made_up(first_block=6))
+    GasFeedPlan(terms=made_up(grace=247))
+    with pytest.raises(ConfigError, match="too short") as refused:
+        GasFeedPlan(terms=made_up(grace=248))
+    assert refused.value.expected == "capacity >= 257"
 
 
 def test_the_abi_in_the_wheel_has_chainlinks_face() -> None:
