@@ -1,4 +1,4 @@
-"""A fee market that follows EIP-1559 to the wei, with demand that is made up, as rows of a gas feed.
+"""A made-up fee market that follows EIP-1559 to the wei, as rows of a gas feed.
 
 Base fees are no random walk: how full a block is decides the next one exactly, and a higher price
 drives demand away. What is uncertain is demand. Here it reverts to a mean, in calm times and busy
@@ -13,7 +13,8 @@ import random
 
 import numpy as np
 
-from zkdescent.pipeline.fees import Block, next_base_fee, rows_of
+from zkdescent.pipeline.fees import Block, rows_of
+from zkdescent.verifier.twins.gas_features import next_base_fee
 
 WINDOW = 8
 HORIZON = 5
@@ -39,16 +40,16 @@ def blocks(count: int = 4800, seed: int = 4) -> list[Block]:
         gas_used = int(min(GAS_LIMIT, wanted))
         waiting = min(2.0, 0.3 * (wanted - gas_used) / (GAS_LIMIT / 2))
         made.append(Block(number, 12 * number, base_fee, gas_used, GAS_LIMIT))
-        base_fee = next_base_fee(base_fee, gas_used, GAS_LIMIT)
+        base_fee = next_base_fee(made[-1])
     return made
 
 
 def windows() -> tuple[np.ndarray, np.ndarray]:
-    """Return features (n, 2 * WINDOW - 1) and targets (n, 1): the base fee's change in HORIZON blocks."""
+    """Return features (n, 2 * WINDOW - 1) and targets (n, 1), the base fee's relative change."""
     return rows_of(blocks(), window=WINDOW, horizon=HORIZON, fraction_bits=FRACTION_BITS)
 
 
 def _normal(draw: random.Random) -> float:
-    """A standard normal number (Box and Muller 1958); of random's methods only random() is stable."""
+    """A standard normal number (Box and Muller 1958); only random() is promised to stay."""
     radius = math.sqrt(-2.0 * math.log(1.0 - draw.random()))
     return radius * math.cos(2.0 * math.pi * draw.random())

@@ -1,7 +1,8 @@
 """The gas feed on real blocks: trained on the first part of a series, judged on the later part.
 
-Answers are what the circuits compute: the reference executor's exact integers, which the prover tests
-compare with the circuits element by element. `pytest -m realdata -s` prints the table of docs/feeds.md.
+Answers are what the circuits compute: the reference executor's exact integers, which the prover
+tests compare with the circuits element by element. `pytest -m realdata -s` prints the figures of
+docs/feeds.md.
 """
 
 from __future__ import annotations
@@ -11,6 +12,7 @@ import os
 import shutil
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
@@ -23,7 +25,7 @@ from zkdescent.pipeline.blueprint import Blueprint, make_blueprint
 from zkdescent.pipeline.fees import Block, Judgement, judge, rows_of
 
 ROOT = Path(__file__).resolve().parents[2]
-DATA = Path(os.environ.get("ZKDESCENT_REAL_DATA", ROOT.parent / "shared" / "data")) / "gas"
+DATA = Path(os.environ.get("ZKDESCENT_DATA") or ROOT.parent / "shared" / "data") / "gas"
 WINDOW, HORIZON, BITS = 8, 5, 14  # chosen on the training part, docs/feeds.md
 GWEI = 10**9
 SPLIT = 14_006_000
@@ -31,19 +33,19 @@ SPLIT = 14_006_000
 pytestmark = [
     pytest.mark.realdata,
     pytest.mark.skipif(
-        not DATA.is_dir(), reason="needs gas/*.csv of the real data, in $ZKDESCENT_REAL_DATA"
+        not DATA.is_dir(), reason="needs gas/*.csv of the real data, in $ZKDESCENT_DATA"
     ),
 ]
 
 
 def blocks_2022() -> list[Block]:
-    """9,799 blocks of January 2022; gas is exact, the base fee rounded to gwei, some are missing."""
+    """9,799 blocks of January 2022: exact gas, base fees rounded to gwei; some are missing."""
     with (DATA / "blocks_14000000_14009999.csv").open(newline="") as stream:
         return [
             Block(
                 number=int(row["block_number"]),
                 timestamp=0,  # the file has none, and no feature needs it
-                base_fee=round(float(row["base_fee_gwei_rounded"]) * GWEI),
+                base_fee_wei=round(float(row["base_fee_gwei_rounded"]) * GWEI),
                 gas_used=int(row["gas_used"]),
                 gas_limit=int(row["gas_limit"]),
             )
@@ -63,7 +65,7 @@ def blocks_2025() -> list[Block]:
         ]
     limit = 30_000_000
     made = []
-    for (number, timestamp, fee), (_, _, after) in zip(rows, rows[1:], strict=False):
+    for (number, timestamp, fee), (_, _, after) in pairwise(rows):
         used = limit // 2 + limit // 2 * 8 * (after - fee) // fee
         made.append(Block(number, timestamp, fee, max(0, min(limit, used)), limit))
     return made

@@ -44,7 +44,11 @@ class HttpNode:
         session.trust_env = process is None
         options = {"timeout": _REQUEST_TIMEOUT_S}
         self.w3 = Web3(HTTPProvider(url, request_kwargs=options, session=session))
-        self.chain_id = int(str(self.rpc("eth_chainId")), 16)
+        chain_id = self.rpc("eth_chainId")
+        try:
+            self.chain_id = int(str(chain_id), 16)
+        except ValueError as error:
+            raise ChainError(f"{self.name} has no chain id", got=str(chain_id)[:200]) from error
 
     def rpc(self, method: str, *parameters: object) -> Any:
         """Return the raw result of a JSON-RPC method.
@@ -63,6 +67,8 @@ class HttpNode:
                 got=type(error).__name__,
                 hint="is the node running and the URL right?",
             ) from error
+        if not isinstance(reply, dict):
+            raise ChainError(f"{self.name} answered {method} with nonsense", got=str(reply)[:200])
         if "error" in reply:
             raise ChainError(f"{self.name} refused {method}", got=str(reply["error"]))
         return reply.get("result")

@@ -7,7 +7,8 @@ from dataclasses import dataclass
 
 from zkdescent.core.errors import DataError
 from zkdescent.core.records import Record
-from zkdescent.pipeline.fees.market import Block, contiguous, features_of, next_base_fee
+from zkdescent.pipeline.fees.market import Block, contiguous
+from zkdescent.verifier.twins.gas_features import gas_answer, gas_features, next_base_fee
 
 Predict = Callable[[list[int]], int]
 """The model in the circuit's integers: features of a window to the output, all fixed point."""
@@ -33,15 +34,6 @@ class Judgement(Record):
         return 1.0 - self.model / min(self.last_value, self.rule)
 
 
-def answer_of(base_fee: int, output: int, fraction_bits: int) -> int:
-    """Return the feed's answer in wei: the newest base fee, changed by the model's output.
-
-    Truncated toward zero, as the contract does (IGasFeed).
-    """
-    change = abs(base_fee * output) >> fraction_bits
-    return base_fee + (change if output >= 0 else -change)
-
-
 def judge(
     predict: Predict, blocks: Sequence[Block], *, window: int, horizon: int, fraction_bits: int
 ) -> Judgement:
@@ -53,13 +45,13 @@ def judge(
     errors = [0, 0, 0]
     count = 0
     for run in contiguous(blocks, window + horizon):
-        seen, true = run[:window], run[-1].base_fee
+        seen, true = run[:window], run[-1].base_fee_wei
         newest = seen[-1]
-        output = predict(features_of(seen, fraction_bits))
+        output = predict(list(gas_features(seen, fraction_bits)))
         answers = (
-            answer_of(newest.base_fee, output, fraction_bits),
-            newest.base_fee,
-            next_base_fee(newest.base_fee, newest.gas_used, newest.gas_limit),
+            gas_answer(newest.base_fee_wei, output, fraction_bits),
+            newest.base_fee_wei,
+            next_base_fee(newest),
         )
         errors = [e + abs(a - true) for e, a in zip(errors, answers, strict=True)]
         count += 1

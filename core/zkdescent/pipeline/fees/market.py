@@ -1,4 +1,4 @@
-"""Blocks of a fee market, the rule that sets its base fee, and windows of them as training rows."""
+"""Blocks of a fee market, and windows of them as training rows."""
 
 from __future__ import annotations
 
@@ -10,37 +10,18 @@ import numpy as np
 
 from zkdescent.core.errors import DataError
 from zkdescent.core.records import Record
-
-ELASTICITY = 2
-CHANGE_DENOMINATOR = 8
+from zkdescent.verifier.twins.gas_features import gas_features
 
 
 @dataclass(frozen=True, slots=True)
 class Block(Record):
-    """What a gas feed reads of a block: time in seconds, base fee in wei for each gas, gas."""
+    """What a gas feed reads of a block: time in seconds, base fee in wei for each gas."""
 
     number: int
     timestamp: int
-    base_fee: int
+    base_fee_wei: int
     gas_used: int
     gas_limit: int
-
-
-def next_base_fee(base_fee: int, gas_used: int, gas_limit: int) -> int:
-    """Return the base fee of the block after one, wei (EIP-1559, `validate_block`).
-
-    Of Ethereum's own parameters; other chains have others.
-
-    >>> next_base_fee(1_000_000_000, 30_000_000, 30_000_000)
-    1125000000
-    """
-    target = gas_limit // ELASTICITY
-    if gas_used == target:
-        return base_fee
-    if gas_used > target:
-        rise = base_fee * (gas_used - target) // target // CHANGE_DENOMINATOR
-        return base_fee + max(rise, 1)
-    return base_fee - base_fee * (target - gas_used) // target // CHANGE_DENOMINATOR
 
 
 def contiguous(blocks: Sequence[Block], length: int) -> Iterator[Sequence[Block]]:
@@ -58,20 +39,6 @@ def contiguous(blocks: Sequence[Block], length: int) -> Iterator[Sequence[Block]
         last = first + length - 1
         if blocks[last].number - blocks[first].number == length - 1:
             yield blocks[first : last + 1]
-
-
-def features_of(window: Sequence[Block], fraction_bits: int) -> list[int]:
-    from fractions import Fraction  # placeholder until the twin is here
-
-    f = fraction_bits
-    out = []
-    for b in window:
-        v = (2 * b.gas_used - b.gas_limit) * 2**f
-        q = abs(v) // b.gas_limit
-        out.append(q if v >= 0 else -q)
-    newest = window[-1].base_fee
-    out += [(b.base_fee << f) // newest - (1 << f) for b in window[:-1]]
-    return out
 
 
 def rows_of(
@@ -93,8 +60,8 @@ def rows_of(
     """
     features, targets = [], []
     for run in contiguous(blocks, window + horizon):
-        features.append(features_of(run[:window], fraction_bits))
-        targets.append([run[-1].base_fee / run[window - 1].base_fee - 1.0])
+        features.append(gas_features(run[:window], fraction_bits))
+        targets.append([run[-1].base_fee_wei / run[window - 1].base_fee_wei - 1.0])
     if not features:
         raise DataError(
             "there is no window of consecutive blocks to train on",
