@@ -15,7 +15,7 @@ import traceback
 
 import typer
 
-from zkdescent.cli import data, gas, model, onnx, projects, setup, stages, task
+from zkdescent.cli import data, feed, gas, model, onnx, projects, setup, stages, task
 from zkdescent.cli.context import current
 from zkdescent.core.errors import ToolMissing, ZkDescentError
 
@@ -44,6 +44,8 @@ _EXTRAS = {
 for command in (*projects.COMMANDS, *stages.COMMANDS):
     app.command()(command)
 app.command()(gas.gas)
+app.command()(feed.keep)
+app.add_typer(feed.app, name="feed")
 app.add_typer(data.app, name="data")
 app.add_typer(task.app, name="task")
 app.add_typer(model.app, name="model")

@@ -264,6 +264,11 @@ class Chain:
             transaction: Any = {"from": self.address, "to": to_checksum_address(to), "data": data}
             return bytes(self._node.w3.eth.call(transaction))
 
+    def logs(self, event: Any, first_block: int, last_block: int) -> list[Any]:
+        """Return a contract event's occurrences in blocks first .. last, decoded, oldest first."""
+        with self._translated("read events"):
+            return list(event.get_logs(from_block=first_block, to_block=last_block))
+
     def send(self, function: ContractFunction, *, action: str = "", value: int = 0) -> Receipt:
         """Sign and send a contract call with ``value`` wei, and wait until it is mined.
 
