@@ -23,23 +23,43 @@ GAS_LIMIT = 30_000_000
 _USUAL_FEE = 40 * 10**9  # wei, of a calm market
 
 
-def blocks(count: int = 4800, seed: int = 4) -> list[Block]:
-    """Return consecutive blocks of the market, oldest first."""
-    draw = random.Random(seed)
-    made: list[Block] = []
-    base_fee, waiting, mood, busy, burst = _USUAL_FEE, 0.0, 0.0, False, 0.0
-    for number in range(count):
-        busy = draw.random() < (0.985 if busy else 0.004)
-        burst = burst * 0.7 + (draw.uniform(0.5, 2.0) if draw.random() < 0.012 else 0.0)
-        mood += -0.01 * mood + 0.03 * _normal(draw)
+class Demand:
+    """What people want to send, block after block; they want less of it when it is dear.
+
+    Args:
+        seed: the same numbers give the same demand.
+        usual_fee: base fee in wei at which a usual block is half full.
+    """
+
+    def __init__(self, seed: int, usual_fee: int) -> None:
+        self._draw, self._usual_fee = random.Random(seed), usual_fee
+        self._waiting = self._mood = self._burst = 0.0
+        self._busy = False
+
+    def gas_used(self, base_fee_wei: int, gas_limit: int) -> int:
+        """Return the gas that the next block uses."""
+        draw = self._draw
+        self._busy = draw.random() < (0.985 if self._busy else 0.004)
+        burst = draw.uniform(0.5, 2.0) if draw.random() < 0.012 else 0.0
+        self._burst = 0.7 * self._burst + burst
+        self._mood += -0.01 * self._mood + 0.03 * _normal(draw)
         # Blocks come at uneven times, and who sends when is chance too.
         interval = 0.1 + 0.9 * -math.log(1.0 - draw.random())
-        wish = math.exp(mood + (0.7 if busy else 0.0)) * (1.0 + burst) * interval
-        price = base_fee / _USUAL_FEE
-        wanted = (wish + waiting) * price**-1.4 * GAS_LIMIT / 2
-        gas_used = int(min(GAS_LIMIT, wanted))
-        waiting = min(2.0, 0.3 * (wanted - gas_used) / (GAS_LIMIT / 2))
-        made.append(Block(number, 12 * number, base_fee, gas_used, GAS_LIMIT))
+        usual = math.exp(self._mood + (0.7 if self._busy else 0.0))
+        wish = usual * (1.0 + self._burst) * interval + self._waiting
+        wanted = wish * (base_fee_wei / self._usual_fee) ** -1.4 * gas_limit / 2
+        used = int(min(gas_limit, wanted))
+        self._waiting = min(2.0, 0.3 * (wanted - used) / (gas_limit / 2))
+        return used
+
+
+def blocks(count: int = 4800, seed: int = 4) -> list[Block]:
+    """Return consecutive blocks of the market, oldest first."""
+    demand, base_fee = Demand(seed, _USUAL_FEE), _USUAL_FEE
+    made: list[Block] = []
+    for number in range(count):
+        used = demand.gas_used(base_fee, GAS_LIMIT)
+        made.append(Block(number, 12 * number, base_fee, used, GAS_LIMIT))
         base_fee = next_base_fee(made[-1])
     return made
 

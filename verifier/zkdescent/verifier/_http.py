@@ -87,6 +87,10 @@ class HttpNode:
             )
         self.rpc("anvil_mine", hex(blocks))
 
+    def queue(self, raw: bytes) -> None:
+        """Hand a signed transaction to the node, for one of the next blocks."""
+        self.rpc("eth_sendRawTransaction", "0x" + raw.hex())
+
     def header_rlp(self, number: int) -> bytes:
         """Return the RLP of a block's header, rebuilt from JSON and checked against its hash."""
         block = self.rpc("eth_getBlockByNumber", hex(number), False)

@@ -97,7 +97,7 @@ def _opened(
         return keeper
 
 
-class KeeperRunning(ChainError):
+class KeeperRunning(ChainError):  # noqa: N818 - named after what happened, as all are
     """Another process keeps this feed for this account."""
 
 
