@@ -155,8 +155,7 @@ def lead(
     maker = RoundMaker(project, chain, deployed.address)
     code = load_artifact("PatientPayments").creation_code + encode(
         ["address", "uint256", "uint256", "uint256"],
-        [deployed.address, LONGEST_WAIT_S = 600
-PATIENCE_S, GAIN_PPM, 600],
+        [deployed.address, PATIENCE_S, GAIN_PPM, 600],
     )
     deploy_code(chain, code, action="deploy PatientPayments")
     payments = Payments(predict_address(code))
