@@ -16,6 +16,7 @@ import json
 import sys
 import threading
 import time
+from collections.abc import Callable
 from contextlib import AbstractContextManager, ExitStack
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -43,11 +44,12 @@ from zkdescent.verifier._keys import account_from_environment
 from zkdescent.verifier.artifacts import load_artifact
 from zkdescent.verifier.twins.header import read_header
 
-CADENCE, HORIZON, GRACE, WINDOW = 4, 5, 3, 8
+CADENCE, HORIZON, GRACE, WINDOW = 6, 5, 5, 8
 BLOCK_S = 1.0  # of an anvil that is started here
 SUBMISSION_GAS = 2_000_000
 TESTER_GAS = 17_000_000  # a transaction there may use as much as any may
 LONGEST_WAIT_S = 600
+ACT_EVERY = 3  # rounds
 PATIENCE_S, GAIN_PPM = 60, 20_000  # a payment waits this long at most, and for 2 % at least
 GWEI = 1e9
 QUEUE = "queue(address)"
@@ -61,10 +63,12 @@ class Payments:
     waited: int = 0
     paid: list[int] = field(default_factory=list)
 
-    def act(self, chain: Chain) -> None:
+    def act(self, chain: Chain, fill_block: Callable[[], object]) -> None:
         """One payment comes in; those that wait are paid, unless the feed says better not."""
         contract = chain.contract("PatientPayments", self.address)
+        fill_block()
         chain.send(contract.functions.queue(chain.address), action="queue a payment", value=1)
+        fill_block()
         try:
             receipt = chain.send(contract.functions.flush(100), action="pay")
         except ZkDescentError as error:
@@ -182,7 +186,8 @@ def by_hand(
             chain.mine(1)
         load.queue(reserve=TESTER_GAS)
         made.append(maker.make(number))
-        payments.act(chain)
+        if len(made) % ACT_EVERY == 0:
+            payments.act(chain, lambda: load.queue(reserve=TESTER_GAS))
         report.advance("rounds", len(made))
     for _ in range(HORIZON):
         load.queue()
@@ -216,12 +221,12 @@ def by_the_clock(
         while len(made) < options.rounds:
             due = maker.feed.due_round()
             if due is None:
-                time.sleep(0.1)
+                time.sleep(0.2)
                 continue
             made.append(maker.make(due))
             report.advance("rounds", len(made), f"round {due}")
-            if len(made) % 3 == 0:
-                payments.act(chain)
+            if len(made) % ACT_EVERY == 0:
+                payments.act(chain, lambda: None)
         last = made[-1].window_end + HORIZON
         wait(chain, last)
     finally:

@@ -324,9 +324,9 @@ class Chain:
         return "0x" + bytes(signed.hash).hex()
 
     def nonce(self) -> int:
-        """Return how many transactions of the account are mined."""
+        """Return the account's next nonce, after those that are queued."""
         with self._translated("read the nonce"):
-            return int(self._node.w3.eth.get_transaction_count(self.account.address, "latest"))
+            return int(self._node.w3.eth.get_transaction_count(self.account.address, "pending"))
 
     def next_base_fee(self) -> int:
         """Return what the next block asks for each gas, wei."""

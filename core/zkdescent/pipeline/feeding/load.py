@@ -37,7 +37,6 @@ class Load:
 
     def __init__(self, chain: Chain, burner: str, wanted: Wanted) -> None:
         self._chain, self._burner, self._wanted = chain, burner, wanted
-        self._nonce = chain.nonce()
 
     def queue(self, *, reserve: int = 0) -> int:
         """Hand over transactions for the next block; return the gas that they will use.
@@ -48,17 +47,17 @@ class Load:
         head = read_header(self._chain.header_rlp(self._chain.block_number))
         base_fee = self._chain.next_base_fee()
         left = min(self._wanted(base_fee, head.gas_limit), head.gas_limit - reserve - _MARGIN)
-        used = 0
+        used, nonce = 0, self._chain.nonce()
         while left - used > _FIXED_GAS + _MARGIN:
             gas = min(left - used, _LARGEST)
             self._chain.queue(
                 self._burner,
                 growth(gas).to_bytes(32, "big"),
                 gas=gas + _MARGIN,
-                nonce=self._nonce,
+                nonce=nonce,
                 max_fee=3 * base_fee + 10**9,
             )
-            self._nonce += 1
+            nonce += 1
             used += gas + _MARGIN
         return used
 
