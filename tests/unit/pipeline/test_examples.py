@@ -32,6 +32,7 @@ LEARNS = {
     "breast-cancer": 0.92,
     "breast-cancer-svm": 0.92,
     "diabetes-ridge": 0.38,
+    "gas-feed": 0.0,
     "digits-cnn": 0.9,
     "digits-mlp": 0.89,
     "mlp-csv": 0.85,
