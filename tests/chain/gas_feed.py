@@ -18,13 +18,14 @@ import tomlkit
 from zkdescent.circuits.executor import execute
 from zkdescent.core.config import Project, load_callable, load_project
 from zkdescent.core.errors import ChainError
+from zkdescent.pipeline.artefacts import load_trajectory
 from zkdescent.pipeline.blueprint import Blueprint, make_blueprint
 from zkdescent.pipeline.building import compile_project
 from zkdescent.pipeline.examples import create_project
 from zkdescent.pipeline.feeding.config import FeedConfig, FeedFile, FeedTable, TermsTable
 from zkdescent.pipeline.feeding.deploying import deploy_feed
 from zkdescent.pipeline.feeding.load import Load, deploy_burner
-from zkdescent.pipeline.proving import load_trajectory, prove_project
+from zkdescent.pipeline.proving import prove_project
 from zkdescent.pipeline.reporting import Reporter
 from zkdescent.verifier import Chain, GasFeedClient, SendPolicy, development_account
 from zkdescent.verifier.twins.gas_features import gas_answer

@@ -38,8 +38,23 @@ def project(tmp_path_factory: pytest.TempPathFactory) -> Project:
 
 @pytest.fixture
 def running(project: Project) -> Iterator[Scene]:
-    with scene(project, block_time_s=1, cadence=6, grace=6) as made:
+    with scene(project, block_time_s=2, cadence=6, grace=6) as made:
         yield made
+
+
+@pytest.fixture
+def keep(running: Scene) -> Iterator[Callable[..., Keeper]]:
+    """Start a keeper; none outlives the test."""
+    started: list[Keeper] = []
+
+    def start(file: Path, *, account: int = KEEPER) -> Keeper:
+        started.append(Keeper(running, file, account=account))
+        return started[-1]
+
+    yield start
+    for keeper in started:
+        if keeper.process.poll() is None:
+            keeper.end(signal.SIGKILL)
 
 
 class Keeper:
@@ -49,7 +64,7 @@ class Keeper:
         self.process = subprocess.Popen(
             [sys.executable, "-c", "from zkdescent.cli import main; main()", "keep", str(file),
              "--json"],
-            stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
+            stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True,
             env=made.environment(account=account),
         )  # fmt: skip
         self.events: list[dict[str, Any]] = []
@@ -67,7 +82,7 @@ class Keeper:
 
     def end(self, number: signal.Signals) -> int:
         self.process.send_signal(number)
-        code = self.process.wait(timeout=60)
+        code = self.process.wait(timeout=TIMEOUT_S)
         self._reader.join(timeout=10)
         return code
 
@@ -85,7 +100,7 @@ def gaps_of(events: list[dict[str, Any]]) -> set[int]:
 
 
 def test_killed_twenty_times_over_a_bad_network_and_reorganisations(
-    running: Scene, tmp_path: Path
+    running: Scene, keep: Callable[..., Keeper], tmp_path: Path
 ) -> None:
     draw = random.Random(SEED)
     flaky = Flaky(running.url, seed=SEED, lost=0.03, unanswered=0.03, late=0.04, late_s=2.0)
@@ -94,17 +109,21 @@ def test_killed_twenty_times_over_a_bad_network_and_reorganisations(
     with serving(flaky):
         file = running.feed_file(tmp_path, flaky.url)
         for kill in range(KILLS):
-            keeper = Keeper(running, file)
-            # Some lives are too short to start in, some see a round or two.
-            time.sleep(draw.uniform(1.0, 18.0))
+            keeper = keep(file)
+            # Some lives are too short to start in, most see a part of a round, some a whole one.
+            if draw.random() < 0.25:
+                time.sleep(draw.uniform(0.2, 4.0))
+            else:
+                until(lambda: bool(keeper.of("started")), "a start")  # noqa: B023 - ends before
+                time.sleep(draw.uniform(0.0, 16.0))
             keeper.end(signal.SIGKILL)
             events += keeper.events
             if kill % REORG_EVERY == REORG_EVERY - 1:
                 running.rpc("anvil_reorg", REORG_BLOCKS, [])
                 reorganised += 1
             # Some deaths are longer than a round is open.
-            time.sleep(draw.choice([0.0, 0.5, 2.0, 20.0]))
-        last = Keeper(running, file)
+            time.sleep(draw.choice([0.0, 0.5, 2.0, 25.0]))
+        last = keep(file)
         schedule = running.client.schedule
         newest = running.client.state().round
         until(lambda: running.client.state().round >= newest + 2, "two more rounds")
@@ -140,17 +159,20 @@ def test_killed_twenty_times_over_a_bad_network_and_reorganisations(
     assert reorganised == KILLS // REORG_EVERY
 
 
-def test_two_keepers_at_once_answer_each_round_once(running: Scene, tmp_path: Path) -> None:
+def test_two_keepers_at_once_answer_each_round_once(
+    running: Scene, keep: Callable[..., Keeper], tmp_path: Path
+) -> None:
     """With accounts of their own they race; with the same one, the second is refused."""
     one, two = tmp_path / "one", tmp_path / "two"
     one.mkdir()
     two.mkdir()
     files = [running.feed_file(one, running.url), running.feed_file(two, running.url)]
-    keepers = [Keeper(running, files[0]), Keeper(running, files[1], account=3)]
+    keepers = [keep(files[0]), keep(files[1], account=3)]
     until(lambda: bool(keepers[0].of("started") and keepers[1].of("started")), "both started")
 
-    third = Keeper(running, files[0])
-    assert third.process.wait(timeout=60) == 1
+    third = keep(files[0])
+    assert third.process.wait(timeout=TIMEOUT_S) == 1
+    until(lambda: bool(third.events), "what it says")
     assert "another keeper runs" in third.events[-1]["message"]
 
     started = keepers[0].of("started")[0]
@@ -170,10 +192,12 @@ def test_two_keepers_at_once_answer_each_round_once(running: Scene, tmp_path: Pa
     assert set(answers) - set(submitted) <= {max(answers)}
 
 
-def test_a_node_that_is_gone_is_waited_for(running: Scene, tmp_path: Path) -> None:
+def test_a_node_that_is_gone_is_waited_for(
+    running: Scene, keep: Callable[..., Keeper], tmp_path: Path
+) -> None:
     flaky = Flaky(running.url, seed=1, lost=1.0, unanswered=0.0, late=0.0, late_s=0.0)
     with serving(flaky):
-        keeper = Keeper(running, running.feed_file(tmp_path, flaky.url))
+        keeper = keep(running.feed_file(tmp_path, flaky.url))
         until(lambda: len(keeper.of("failed")) >= 2, "failures told")
         flaky.chances = ()
         until(lambda: bool(keeper.of("submitted")), "a round after all")

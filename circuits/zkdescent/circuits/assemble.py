@@ -17,13 +17,15 @@ from dataclasses import dataclass
 from torch import fx
 
 from zkdescent.circuits.fixed_point import FixedPoint
+from zkdescent.circuits.inputs import BATCH as BATCH
+from zkdescent.circuits.inputs import CONTEXT as CONTEXT
+from zkdescent.circuits.inputs import ROW as ROW
+from zkdescent.circuits.inputs import STATE as STATE
 from zkdescent.circuits.lowering import Lowering
 from zkdescent.circuits.placement import Cost, Explain, place_rescales
 from zkdescent.circuits.program import Builder, Program
 from zkdescent.circuits.symbolic import Arithmetic, Symbolic
 from zkdescent.circuits.trace import StateLayout
-
-CONTEXT, STATE, BATCH, ROW = "context", "state", "batch", "x"
 
 
 @dataclass(frozen=True, slots=True)

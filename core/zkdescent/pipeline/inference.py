@@ -18,8 +18,8 @@ from zkdescent.core.config import Project
 from zkdescent.core.errors import ArtefactError, DataError, ProverError
 from zkdescent.core.records import InferenceRecord, Manifest, ProofRecord
 from zkdescent.core.store import ArtefactStore
+from zkdescent.pipeline.artefacts import load_trajectory
 from zkdescent.pipeline.provers import project_prover
-from zkdescent.pipeline.proving import load_trajectory
 from zkdescent.verifier.twins.layout import layout_of
 
 if TYPE_CHECKING:

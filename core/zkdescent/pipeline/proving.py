@@ -130,12 +130,6 @@ def _store_trajectory(store: ArtefactStore, states: list[IntegerArray]) -> None:
     store.write_bytes(TRAJECTORY, buffer.getvalue())
 
 
-def load_trajectory(store: ArtefactStore) -> IntegerArray:
-    """States of the proven run, (proofs + 1, state size), dtype object."""
-    with np.load(io.BytesIO(store.read_bytes(TRAJECTORY))) as archive:
-        return np.asarray(archive["states"], dtype=object)
-
-
 def _state_out(circuit: CircuitRecord, record: ProofRecord) -> bytes:
     layout = layout_of(circuit.backend, circuit.role, circuit.blocks)
     return layout.read(record.proof, layout.blocks[-1].state_out)

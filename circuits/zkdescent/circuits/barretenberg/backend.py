@@ -14,7 +14,6 @@ from typing import Any
 
 import numpy as np
 
-from zkdescent.circuits.assemble import STATE
 from zkdescent.circuits.barretenberg import acir, solidity, srs, toolchain
 from zkdescent.circuits.barretenberg.children import prove_child
 from zkdescent.circuits.barretenberg.circuits import (
@@ -31,6 +30,7 @@ from zkdescent.circuits.barretenberg.proofs import TARGETS
 from zkdescent.circuits.barretenberg.recursion import Aggregate, ChildKey, ChildProof
 from zkdescent.circuits.bounds import GadgetBound
 from zkdescent.circuits.fixed_point import IntegerArray
+from zkdescent.circuits.inputs import STATE
 from zkdescent.circuits.program import Program
 from zkdescent.circuits.program_file import load_program, save_program
 from zkdescent.circuits.proof_system import BuiltCircuit, CircuitRequest, Locate, Proof, ProofSystem

@@ -11,7 +11,6 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from zkdescent.circuits.assemble import BATCH, CONTEXT, STATE
 from zkdescent.circuits.barretenberg.commitment import HashRole
 from zkdescent.circuits.barretenberg.expression import atom
 from zkdescent.circuits.barretenberg.system import ConstraintSystem
@@ -19,6 +18,7 @@ from zkdescent.circuits.barretenberg.uses import repeated
 from zkdescent.circuits.barretenberg.walk import Walk
 from zkdescent.circuits.executor import evaluate, execute
 from zkdescent.circuits.fixed_point import FixedPoint, IntegerArray
+from zkdescent.circuits.inputs import BATCH, CONTEXT, STATE
 from zkdescent.circuits.program import Program
 
 EMISSION = 2

@@ -6,7 +6,6 @@ emission with bb's own count.
 
 from __future__ import annotations
 
-from zkdescent.circuits.assemble import CONTEXT, STATE
 from zkdescent.circuits.barretenberg.commitment import values_per_element
 from zkdescent.circuits.barretenberg.expression import gates, limb_widths, list_gates, range_gates
 from zkdescent.circuits.barretenberg.freivalds import Pin, Token, deciding, pinned_products
@@ -15,6 +14,7 @@ from zkdescent.circuits.barretenberg.system import ENTRY_GATES, PERMUTATION_GATE
 from zkdescent.circuits.barretenberg.tables import intervals
 from zkdescent.circuits.barretenberg.uses import repeated, uses_of
 from zkdescent.circuits.fixed_point import FixedPoint
+from zkdescent.circuits.inputs import CONTEXT, STATE
 from zkdescent.circuits.program import TABLES, Node, Op, Program
 
 FIXED_GATES = 64

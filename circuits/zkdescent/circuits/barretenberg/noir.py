@@ -11,7 +11,6 @@ from __future__ import annotations
 from collections.abc import Iterable
 from importlib import resources
 
-from zkdescent.circuits.assemble import BATCH, CONTEXT, ROW, STATE
 from zkdescent.circuits.barretenberg.circuits import capacity_of
 from zkdescent.circuits.barretenberg.noir_statements import (
     INDENT,
@@ -24,6 +23,7 @@ from zkdescent.circuits.barretenberg.noir_statements import (
 )
 from zkdescent.circuits.barretenberg.tables import intervals
 from zkdescent.circuits.fixed_point import FixedPoint
+from zkdescent.circuits.inputs import BATCH, CONTEXT, ROW, STATE
 from zkdescent.circuits.program import TABLES, Op, Program
 from zkdescent.core.errors import ConfigError
 

@@ -21,7 +21,6 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from zkdescent.circuits.assemble import CONTEXT
 from zkdescent.circuits.barretenberg.expression import (
     Expression,
     atom,
@@ -34,6 +33,7 @@ from zkdescent.circuits.barretenberg.system import Block, ConstraintSystem, Solu
 from zkdescent.circuits.barretenberg.tables import Places, intervals
 from zkdescent.circuits.barretenberg.uses import uses_of
 from zkdescent.circuits.fixed_point import FixedPoint, IntegerArray
+from zkdescent.circuits.inputs import CONTEXT
 from zkdescent.circuits.program import TABLES, Node, Op, Program
 
 Elements = list[Expression]
