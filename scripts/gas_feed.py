@@ -32,22 +32,22 @@ from zkdescent.core.errors import ChainError, ZkDescentError
 from zkdescent.pipeline.examples import create_project
 from zkdescent.pipeline.feeding.config import FeedConfig, FeedFile, FeedTable, TermsTable
 from zkdescent.pipeline.feeding.deploying import deploy_feed
-from zkdescent.pipeline.feeding.load import Load, deploy_burner
+from zkdescent.pipeline.feeding.load import Load, blocks_on_demand, deploy_burner
 from zkdescent.pipeline.feeding.picture import plot_rounds
 from zkdescent.pipeline.feeding.rounds import Round, RoundMaker
 from zkdescent.pipeline.planning import open_chain
 from zkdescent.pipeline.reporting import Reporter
 from zkdescent.pipeline.running import run_project
-from zkdescent.verifier import Chain, SendPolicy, deploy_code, development_account
+from zkdescent.verifier import Chain, deploy_code, development_account
 from zkdescent.verifier._create2 import predict_address
 from zkdescent.verifier._keys import account_from_environment
 from zkdescent.verifier.artifacts import load_artifact
 from zkdescent.verifier.twins.header import read_header
 
 CADENCE, HORIZON, GRACE, WINDOW = 6, 5, 5, 8
-BLOCK_S = 1.0  # of an anvil that is started here
 SUBMISSION_GAS = 2_000_000
-TESTER_GAS = 17_000_000  # a transaction there may use as much as any may
+# A transaction on the in-process chain may use as much as any may; a node is told an estimate.
+RESERVE_GAS = {"tester": 17_000_000}
 LONGEST_WAIT_S = 600
 ACT_EVERY = 3  # rounds
 PATIENCE_S, GAIN_PPM = 60, 20_000  # a payment waits this long at most, and for 2 % at least
@@ -133,7 +133,7 @@ def open_(
     if options.rpc == "tester":
         return Chain.tester()
     if options.rpc == "anvil":
-        return Chain.anvil(policy=SendPolicy(poll_s=0.1), block_time_s=BLOCK_S)
+        return Chain.anvil()
     return open_chain(project, report)
 
 
@@ -164,8 +164,9 @@ def lead(
     deploy_code(chain, code, action="deploy PatientPayments")
     payments = Payments(predict_address(code))
     report.start("rounds", options.rounds)
-    if chain.name == "tester":
-        return by_hand(options, chain, maker, load, payments, report), payments
+    if chain.is_local:
+        with blocks_on_demand(chain):
+            return by_hand(options, chain, maker, load, payments, report), payments
     return by_the_clock(options, chain, maker, load, payments, report), payments
 
 
@@ -179,15 +180,16 @@ def by_hand(
 ) -> list[Round]:
     """Blocks are made here: load in each, and the submission among it."""
     made: list[Round] = []
+    reserve = RESERVE_GAS.get(chain.name, SUBMISSION_GAS)
     first = maker.feed.schedule.newest_round(chain.block_number + 1) + 1
     for number in range(first, first + options.rounds):
         while chain.block_number < maker.feed.schedule.window_end(number):
             load.queue()
             chain.mine(1)
-        load.queue(reserve=TESTER_GAS)
+        load.queue(reserve=reserve)
         made.append(maker.make(number))
         if len(made) % ACT_EVERY == 0:
-            payments.act(chain, lambda: load.queue(reserve=TESTER_GAS))
+            payments.act(chain, lambda: load.queue(reserve=reserve))
         report.advance("rounds", len(made))
     for _ in range(HORIZON):
         load.queue()

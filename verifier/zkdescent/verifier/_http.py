@@ -87,6 +87,16 @@ class HttpNode:
             )
         self.rpc("anvil_mine", hex(blocks))
 
+    def automine(self, on: bool) -> None:
+        """Whether each transaction is mined at once; only a chain of our own can be told.
+
+        Raises:
+            ChainError: the chain is a public one.
+        """
+        if not self.is_local:
+            raise ChainError("can't tell this chain when to mine", got=self.name)
+        self.rpc("evm_setAutomine", on)
+
     def queue(self, raw: bytes) -> None:
         """Hand a signed transaction to the node, for one of the next blocks."""
         self.rpc("eth_sendRawTransaction", "0x" + raw.hex())

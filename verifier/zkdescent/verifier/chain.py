@@ -86,6 +86,7 @@ class _Node(Protocol):
     def mine(self, blocks: int) -> None: ...
     def market(self) -> Market: ...
     def queue(self, raw: bytes) -> None: ...
+    def automine(self, on: bool) -> None: ...
     def genesis(self) -> str: ...
     def header_rlp(self, number: int) -> bytes: ...
     def code(self, address: str) -> bytes: ...
@@ -323,10 +324,20 @@ class Chain:
             self._node.queue(bytes(signed.raw_transaction))
         return "0x" + bytes(signed.hash).hex()
 
-    def nonce(self) -> int:
-        """Return the account's next nonce, after those that are queued."""
+    @contextmanager
+    def holding_blocks(self) -> Iterator[None]:
+        """On a local chain, leave what is queued inside unmined, for the next block after."""
+        self._node.automine(False)
+        try:
+            yield
+        finally:
+            self._node.automine(True)
+
+    def nonce(self, *, pending: bool = True) -> int:
+        """Return the account's next nonce, after what is queued or only after what is mined."""
+        state: Any = "pending" if pending else "latest"
         with self._translated("read the nonce"):
-            return int(self._node.w3.eth.get_transaction_count(self.account.address, "pending"))
+            return int(self._node.w3.eth.get_transaction_count(self.account.address, state))
 
     def next_base_fee(self) -> int:
         """Return what the next block asks for each gas, wei."""

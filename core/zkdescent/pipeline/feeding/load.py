@@ -7,7 +7,9 @@ zeros, in a microsecond of work and with no state left behind.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 from zkdescent.verifier.twins.header import read_header
@@ -21,6 +23,7 @@ _INIT_CODE = bytes.fromhex("64") + _RUNTIME + bytes.fromhex("5f526005601bf3")
 _FIXED_GAS = 21_000 + 32 * 4 + 4 * 12 + 20
 _LARGEST = 16_000_000  # below EIP-7825's 16,777,216
 _MARGIN = 4_000
+_POLL_S = 0.02
 
 Wanted = Callable[[int, int], int]
 """Gas that the next block is to use, by its base fee (wei) and the gas limit."""
@@ -60,6 +63,35 @@ class Load:
             nonce += 1
             used += gas + _MARGIN
         return used
+
+
+@contextmanager
+def blocks_on_demand(chain: Chain) -> Iterator[None]:
+    """Inside, a local chain makes a block when its account sends something, or when told to.
+
+    What others have queued comes with it, so that a submission is among a load at any speed.
+    """
+    if chain.name == "tester":  # it always does so
+        yield
+        return
+    done = threading.Event()
+
+    def mine() -> None:
+        mined = chain.nonce(pending=False)
+        while not done.is_set():
+            if chain.nonce() > mined:
+                chain.mine(1)
+                mined = chain.nonce(pending=False)
+            done.wait(_POLL_S)
+
+    with chain.holding_blocks():
+        miner = threading.Thread(target=mine, daemon=True)
+        miner.start()
+        try:
+            yield
+        finally:
+            done.set()
+            miner.join()
 
 
 def growth(gas: int) -> int:
