@@ -41,15 +41,15 @@ class Demand:
         draw = self._draw
         self._busy = draw.random() < (0.985 if self._busy else 0.004)
         burst = draw.uniform(0.5, 2.0) if draw.random() < 0.012 else 0.0
-        self._burst = 0.7 * self._burst + burst
-        self._mood += -0.01 * self._mood + 0.03 * _normal(draw)
+        self._burst = _same(0.7 * self._burst + burst)
+        self._mood = _same(0.99 * self._mood + 0.03 * _normal(draw))
         # Blocks come at uneven times, and who sends when is chance too.
-        interval = 0.1 + 0.9 * -math.log(1.0 - draw.random())
-        usual = math.exp(self._mood + (0.7 if self._busy else 0.0))
+        interval = _same(0.1 + 0.9 * -math.log(1.0 - draw.random()))
+        usual = _same(math.exp(self._mood + (0.7 if self._busy else 0.0)))
         wish = usual * (1.0 + self._burst) * interval + self._waiting
-        wanted = wish * (base_fee_wei / self._usual_fee) ** -1.4 * gas_limit / 2
+        wanted = wish * _same((base_fee_wei / self._usual_fee) ** -1.4) * gas_limit / 2
         used = int(min(gas_limit, wanted))
-        self._waiting = min(2.0, 0.3 * (wanted - used) / (gas_limit / 2))
+        self._waiting = _same(min(2.0, 0.3 * (wanted - used) / (gas_limit / 2)))
         return used
 
 
@@ -67,6 +67,11 @@ def blocks(count: int = 4800, seed: int = 4) -> list[Block]:
 def windows() -> tuple[np.ndarray, np.ndarray]:
     """Return features (n, 2 * WINDOW - 1) and targets (n, 1), the base fee's relative change."""
     return rows_of(blocks(), window=WINDOW, horizon=HORIZON, fraction_bits=FRACTION_BITS)
+
+
+def _same(value: float) -> float:
+    """A number that is the same on every machine: their last digits of exp and log are not."""
+    return round(value, 6)
 
 
 def _normal(draw: random.Random) -> float:

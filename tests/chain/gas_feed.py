@@ -73,7 +73,7 @@ class Scene:
         document["chain"] = {"rpc": url, "key_env": "KEEPER_KEY", "seed": "declared"}
         file.write_text(tomlkit.dumps(document))
         path = folder / "feed.toml"
-        settings = {"port": 0, "poll_s": 0.3, "settle_blocks": 6, **keeper}
+        settings = {"port": 0, "poll_s": 1.0, "settle_blocks": 6, **keeper}
         feed = {"project": "project", "address": self.client.address}
         path.write_text(tomlkit.dumps({"feed": feed, "keeper": settings}))
         return path

@@ -80,7 +80,8 @@ class RoundMaker:
         window = self.feed.window(round_)
         record, seconds = self._proof(window)
         circuit = self._prover.manifest.circuits.inference
-        action = self.feed.submit(round_, circuit, record, window=window)
+        reusable = self._prover.plan.specs.inference.prover == "ezkl-reusable"
+        action = self.feed.submit(round_, circuit, record, window=window, reusable=reusable)
         self._forget_old()
         (output,) = self._outputs(record)
         return Round(
