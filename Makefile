@@ -45,7 +45,7 @@ endif
 HALMOS := contracts/.halmos-venv
 SLITHER := contracts/.slither-venv
 
-.PHONY: halmos slither help dev prover lint test test-contracts test-python test-slow demo bench snapshots build-contracts check-contracts
+.PHONY: halmos slither help dev prover lint scripts test test-contracts test-python test-slow demo bench snapshots build-contracts check-contracts
 
 help:
 	@echo "make dev               virtual environment in $(VENV), exact versions"
@@ -54,6 +54,7 @@ help:
 	@echo "make test              forge tests (if Node.js is here), then pytest"
 	@echo "make test-slow         tens of minutes more: every optimizer and example model proven"
 	@echo "make lint              ruff and mypy"
+	@echo "make scripts           the feeds and controllers from nothing, one script after the other"
 	@echo "make bench             measure against ezkl as its documentation runs it"
 	@echo "make build-contracts   compile contracts/src into the artefacts that the package ships"
 	@echo "make check-contracts   fail if those artefacts are not what their sources give"
@@ -82,6 +83,16 @@ endif
 
 demo: dev prover
 	$(BIN)/zkdescent demo -C demo $(DEMO)
+
+# Each ends in a table and a PNG in build/scripts. SCRIPTS=gas_feed runs one of them.
+SCRIPTS ?= gas_feed tuned_contract stake_oracle
+
+scripts: dev prover
+	@set -e; for name in $(SCRIPTS); do \
+		if [ ! -f scripts/$$name.py ]; then echo "make: there is no scripts/$$name.py" >&2; exit 1; fi; \
+		echo "== scripts/$$name.py"; \
+		$(BIN)/python scripts/$$name.py --directory build/scripts/$$name; \
+	done
 
 lint: dev
 	$(BIN)/ruff check .

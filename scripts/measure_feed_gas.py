@@ -22,10 +22,10 @@ import numpy as np
 
 from zkdescent.core.config import load_project
 from zkdescent.core.records import InferenceRecord, ProofRecord
-from zkdescent.pipeline.artefacts import load_proof
+from zkdescent.pipeline.artefacts import load_proof, load_trajectory
 from zkdescent.pipeline.blueprint import make_blueprint
 from zkdescent.pipeline.building import compile_project
-from zkdescent.pipeline.proving import load_trajectory, prove_project
+from zkdescent.pipeline.proving import prove_project
 from zkdescent.pipeline.reporting import Reporter
 from zkdescent.pipeline.verifiers import project_verifiers
 from zkdescent.verifier import (

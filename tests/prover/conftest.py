@@ -29,11 +29,11 @@ from zkdescent.core.records import (
     canonical_json,
 )
 from zkdescent.core.store import ArtefactStore
-from zkdescent.pipeline.artefacts import inference_folder, load_proof
+from zkdescent.pipeline.artefacts import inference_folder, load_proof, load_trajectory
 from zkdescent.pipeline.blueprint import Blueprint, make_blueprint
 from zkdescent.pipeline.building import compile_project
 from zkdescent.pipeline.inferring import infer_project
-from zkdescent.pipeline.proving import load_trajectory, prove_project
+from zkdescent.pipeline.proving import prove_project
 from zkdescent.pipeline.reporting import Reporter
 from zkdescent.verifier import (
     Chain,

@@ -32,12 +32,12 @@ from zkdescent.core.records import (
     Role,
 )
 from zkdescent.core.store import ArtefactStore
-from zkdescent.pipeline.artefacts import inference_folder, load_proof
+from zkdescent.pipeline.artefacts import inference_folder, load_proof, load_trajectory
 from zkdescent.pipeline.blueprint import Blueprint, make_blueprint
 from zkdescent.pipeline.building import compile_project
 from zkdescent.pipeline.inferring import infer_project
 from zkdescent.pipeline.provers import SALT
-from zkdescent.pipeline.proving import load_trajectory, prove_project
+from zkdescent.pipeline.proving import prove_project
 from zkdescent.pipeline.reporting import Reporter
 from zkdescent.pipeline.verifiers import Verifiers, project_verifiers
 from zkdescent.verifier import Chain, RunPlan, TrainingClient, deploy_code, plan_from, plan_run

@@ -15,10 +15,11 @@ import pytest
 from sklearn.datasets import load_breast_cancer
 
 from zkdescent.core.config import load_project
+from zkdescent.pipeline.artefacts import load_trajectory
 from zkdescent.pipeline.auditing import verify_project
 from zkdescent.pipeline.blueprint import make_blueprint
 from zkdescent.pipeline.building import compile_project
-from zkdescent.pipeline.proving import load_trajectory, prove_project
+from zkdescent.pipeline.proving import prove_project
 from zkdescent.pipeline.reporting import Reporter
 
 pytestmark = [pytest.mark.prover, pytest.mark.slow]

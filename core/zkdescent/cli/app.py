@@ -17,6 +17,8 @@ import typer
 
 from zkdescent.cli import (
     bundles,
+    data,
+    feed,
     gas,
     model,
     onnx,
@@ -66,6 +68,9 @@ for command in (
     app.command()(command)
 app.command()(gas.gas)
 app.command()(tune.tune)
+app.command()(feed.keep)
+app.add_typer(feed.app, name="feed")
+app.add_typer(data.app, name="data")
 app.add_typer(task.app, name="task")
 app.add_typer(model.app, name="model")
 app.add_typer(onnx.app, name="onnx")

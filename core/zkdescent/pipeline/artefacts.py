@@ -2,6 +2,12 @@
 
 from __future__ import annotations
 
+import io
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
 from zkdescent.core.records import ProofRecord, Role
 from zkdescent.core.store import ArtefactStore
 
@@ -36,3 +42,9 @@ def load_proof(store: ArtefactStore, role: Role, index: int) -> ProofRecord | No
     if name not in store.names("proofs/"):
         return None
     return ProofRecord.from_json(store.read_json(name, check=False), path=name)
+
+
+def load_trajectory(store: ArtefactStore) -> npt.NDArray[Any]:
+    """States of the proven run, (proofs + 1, state size), dtype object."""
+    with np.load(io.BytesIO(store.read_bytes(TRAJECTORY)), allow_pickle=False) as archive:
+        return np.asarray(archive["states"], dtype=object)

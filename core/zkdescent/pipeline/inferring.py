@@ -10,20 +10,18 @@ import numpy as np
 
 from zkdescent.circuits.fixed_point import IntegerArray, dequantize, quantize
 from zkdescent.core.config import Project
-from zkdescent.core.errors import ArtefactError, ConfigError, ProverError
-from zkdescent.core.records import InferenceRecord, Manifest, ProofRecord
+from zkdescent.core.errors import ConfigError
+from zkdescent.core.records import InferenceRecord, Manifest
 from zkdescent.core.store import ArtefactStore
 from zkdescent.pipeline.artefacts import inference_folder
 from zkdescent.pipeline.gas import record_gas
+from zkdescent.pipeline.inference import InferenceProver, require_model
 from zkdescent.pipeline.onchain import submit_project
 from zkdescent.pipeline.planning import open_chain, plan_project
-from zkdescent.pipeline.provers import project_prover
-from zkdescent.pipeline.proving import load_trajectory
 from zkdescent.pipeline.reporting import Reporter
 from zkdescent.pipeline.settling import until_settled
 from zkdescent.train.data import Standardizer
 from zkdescent.train.rows import load_rows
-from zkdescent.verifier.twins.layout import layout_of
 
 if TYPE_CHECKING:
     from zkdescent.verifier import RunPlan
@@ -77,22 +75,18 @@ def infer_project(
             hint="leave out --submit and hand the file to the requester, who submits it",
         )
     someone = None if requester is None else _address(requester)
-    if manifest.final is None:
-        raise ArtefactError(
-            "there is no proven model yet",
-            path=store.root,
-            hint="run `zkdescent run` (or `zkdescent prove`) first",
-        )
+    require_model(store, manifest)
     rows, inputs = _read_rows(project, rows_file, manifest)
     if not submit:
         plan, _ = plan_project(project, manifest)
+        prover = InferenceProver.open(project, manifest, plan)
         who = someone or plan.payee
         first = len(_stored(store, plan, who)) if nonce is None else nonce
         report.start("inferences", len(rows))
         results = []
         for index, (row, integers) in enumerate(zip(rows, inputs, strict=True)):
             place = (who, first + index)
-            results.append(_prove_row(project, manifest, plan, row, integers, place)[0])
+            results.append(_prove_row(prover, row, integers, place)[0])
             report.advance("inferences", index + 1)
         return results
     with open_chain(project, report) as chain:
@@ -102,6 +96,7 @@ def infer_project(
         if not known or client.model(plan.model_id) is None:
             # For example an anvil that was started just now: bring the run there first.
             submit_project(project, report, chain=chain)
+        prover = InferenceProver.open(project, manifest, plan)
         consumer = client.consumer(plan.model_id)
         actions = [consumer.deploy()]
         first = consumer.next_nonce()
@@ -110,7 +105,7 @@ def infer_project(
         results, records = [], []
         for index, (row, integers) in enumerate(zip(rows, inputs, strict=True)):
             place = (plan.payee, first + index)
-            proven, record = _prove_row(project, manifest, plan, row, integers, place)
+            proven, record = _prove_row(prover, row, integers, place)
             records.append(record)
             actions.append(consumer.accept(manifest.circuits.inference, record, reusable=reusable))
             results.append(replace(proven, accepted=True, gas=actions[-1].gas))
@@ -138,57 +133,21 @@ def _read_rows(
 
 
 def _prove_row(
-    project: Project,
-    manifest: Manifest,
-    plan: RunPlan,
-    row: np.ndarray,
-    integers: IntegerArray,
-    place: tuple[str, int],
+    prover: InferenceProver, row: np.ndarray, integers: IntegerArray, place: tuple[str, int]
 ) -> tuple[Inference, InferenceRecord]:
-    """Prove one row for a place: requester and nonce."""
-    circuit, store = manifest.circuits.inference, project.open_store()
+    """Prove one row for a place, requester and nonce, and store the proof."""
     requester, nonce = place
-    context = plan.inference_context(requester, nonce)
-    final = load_trajectory(store)[-1]
-    proof = project_prover(project).prove(
-        circuit, store.path_of, [np.array([context], dtype=object), final, integers]
-    )
-    layout = layout_of(circuit.backend, circuit.role)
-    weights = layout.read(proof.proof, layout.state_in)
-    if weights != manifest.final:
-        raise ProverError(
-            "the inference was not made with the proven weights",
-            expected=manifest.final,
-            got=weights,
-            hint="the stored trajectory belongs to another run: run `zkdescent prove` again",
-        )
-    if list(proof.output[: circuit.features]) != list(integers):
-        raise ProverError("the inference repeats another input than it was given")
-    record = InferenceRecord(
-        chain_id=plan.chain_id,
-        registry=plan.addresses.registry,
-        model_id=plan.model_id,
-        requester=requester,
-        nonce=nonce,
-        proof=ProofRecord(
-            role="inference",
-            index=nonce,
-            circuit=circuit.vk_sha256,
-            context=context,
-            proof=proof.proof,
-            public_values=proof.public_values,
-        ),
-    )
-    name = f"{_prefix(plan, requester)}{nonce:05d}.proof.json"
-    store.write_json(name, record.to_json())
-    outputs = dequantize(proof.output[circuit.features :], circuit.fraction_bits)
+    made = prover.prove(integers, requester=requester, nonce=nonce)
+    name = f"{_prefix(prover.plan, requester)}{nonce:05d}.proof.json"
+    prover.store.write_json(name, made.record.to_json())
+    outputs = dequantize(np.array(made.outputs, dtype=object), prover.fraction_bits)
     proven = Inference(
         row=tuple(float(v) for v in row),
         output=tuple(float(v) for v in outputs),
         proof=name,
-        seconds=proof.seconds,
+        seconds=made.seconds,
     )
-    return proven, record
+    return proven, made.record
 
 
 def _prefix(plan: RunPlan, requester: str) -> str:

@@ -31,7 +31,11 @@ DEVELOPMENT_CHAIN_ID = 31337
 
 @contextmanager
 def open_chain(
-    project: Project, report: Reporter | None = None, *, read_only: bool = False
+    project: Project,
+    report: Reporter | None = None,
+    *,
+    read_only: bool = False,
+    patience_s: float | None = None,
 ) -> Iterator[Chain]:
     """Open the chain that the project names, and close it.
 
@@ -41,6 +45,7 @@ def open_chain(
     Args:
         report: told what is waited for.
         read_only: for a URL, ask for no key; nothing can be sent then.
+        patience_s: wait no longer than this for a transaction, whatever the project says.
     """
     from zkdescent.verifier import Chain, SendPolicy
 
@@ -63,7 +68,7 @@ def open_chain(
                 confirmations=None if table.confirmations == "auto" else table.confirmations,
                 max_fee_gwei=table.max_fee_gwei,
                 replace_after_s=table.replace_after_s,
-                patience_s=table.patience_s,
+                patience_s=min(table.patience_s, patience_s or table.patience_s),
             ),
             outbox=project.store_directory / CHAIN_FOLDER,
             notice=(report or Reporter()).note,

@@ -241,9 +241,3 @@ def _store_trajectory(store: ArtefactStore, states: list[IntegerArray]) -> None:
     buffer = io.BytesIO()
     np.savez(buffer, states=np.array(states, dtype=np.int64))
     store.write_bytes(TRAJECTORY, buffer.getvalue())
-
-
-def load_trajectory(store: ArtefactStore) -> IntegerArray:
-    """States of the proven run, (proofs + 1, state size), dtype object."""
-    with np.load(io.BytesIO(store.read_bytes(TRAJECTORY)), allow_pickle=False) as archive:
-        return np.asarray(archive["states"], dtype=object)

@@ -9,10 +9,16 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from zkdescent.core.config import Project
-from zkdescent.pipeline.artefacts import CURVES, FIDELITY, FIDELITY_PICTURE, METRICS, MODEL
+from zkdescent.pipeline.artefacts import (
+    CURVES,
+    FIDELITY,
+    FIDELITY_PICTURE,
+    METRICS,
+    MODEL,
+    load_trajectory,
+)
 from zkdescent.pipeline.blueprint import Blueprint, make_blueprint
 from zkdescent.pipeline.fidelity import FidelityReport, measure_fidelity
-from zkdescent.pipeline.proving import load_trajectory
 from zkdescent.pipeline.reporting import Reporter
 from zkdescent.train.curves import plot_curves
 from zkdescent.train.export import export_onnx

@@ -72,14 +72,21 @@ class AnvilProcess:
     """A running anvil on the loopback interface; stopped by close(), and at exit at the latest.
 
     ``port`` 0 takes a free one. Transactions are capped at 16,777,216 gas (EIP-7825), as on
-    public chains, so that what works here works there.
+    public chains, so that what works here works there. With ``block_time_s`` blocks come by the
+    clock; without it, one for each transaction.
 
     Raises:
         ToolMissing: anvil is not installed.
         ChainError: it did not come up; its own words are in ``got``.
     """
 
-    def __init__(self, binary: str | Path | None = None, *, port: int = 0) -> None:
+    def __init__(
+        self,
+        binary: str | Path | None = None,
+        *,
+        port: int = 0,
+        block_time_s: float | None = None,
+    ) -> None:
         executable = find_anvil(binary)
         self.port = port or _free_port()
         self.url = f"http://127.0.0.1:{self.port}"
@@ -88,6 +95,8 @@ class AnvilProcess:
             str(executable), "--host", "127.0.0.1", "--port", str(self.port),
             "--chain-id", "31337", "--enable-tx-gas-limit",
         ]  # fmt: skip
+        if block_time_s is not None:
+            command += ["--block-time", f"{block_time_s:g}"]
         try:
             self._process = subprocess.Popen(
                 command, stdin=subprocess.DEVNULL, stdout=self._log, stderr=subprocess.STDOUT

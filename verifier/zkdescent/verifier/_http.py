@@ -44,7 +44,11 @@ class HttpNode:
         session.trust_env = process is None
         options = {"timeout": _REQUEST_TIMEOUT_S}
         self.w3 = Web3(HTTPProvider(url, request_kwargs=options, session=session))
-        self.chain_id = int(str(self.rpc("eth_chainId")), 16)
+        chain_id = self.rpc("eth_chainId")
+        try:
+            self.chain_id = int(str(chain_id), 16)
+        except ValueError as error:
+            raise ChainError(f"{self.name} has no chain id", got=str(chain_id)[:200]) from error
 
     def rpc(self, method: str, *parameters: object) -> Any:
         """Return the raw result of a JSON-RPC method.
@@ -63,6 +67,8 @@ class HttpNode:
                 got=type(error).__name__,
                 hint="is the node running and the URL right?",
             ) from error
+        if not isinstance(reply, dict):
+            raise ChainError(f"{self.name} answered {method} with nonsense", got=str(reply)[:200])
         if "error" in reply:
             raise ChainError(f"{self.name} refused {method}", got=str(reply["error"]))
         return reply.get("result")
@@ -80,6 +86,20 @@ class HttpNode:
                 hint="wait for its blocks with wait_for_block",
             )
         self.rpc("anvil_mine", hex(blocks))
+
+    def automine(self, on: bool) -> None:
+        """Whether each transaction is mined at once; only a chain of our own can be told.
+
+        Raises:
+            ChainError: the chain is a public one.
+        """
+        if not self.is_local:
+            raise ChainError("can't tell this chain when to mine", got=self.name)
+        self.rpc("evm_setAutomine", on)
+
+    def queue(self, raw: bytes) -> None:
+        """Hand a signed transaction to the node, for one of the next blocks."""
+        self.rpc("eth_sendRawTransaction", "0x" + raw.hex())
 
     def header_rlp(self, number: int) -> bytes:
         """Return the RLP of a block's header, rebuilt from JSON and checked against its hash."""

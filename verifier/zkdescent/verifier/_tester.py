@@ -98,6 +98,13 @@ class TesterNode:
         """Mine empty blocks, each with a fresh random mixHash."""
         self.backend.mine_blocks(blocks)
 
+    def automine(self, on: bool) -> None:
+        """Nothing to do: what is queued waits for what is sent or mined."""
+
+    def queue(self, raw: bytes) -> None:
+        """Put a signed transaction into the next block, which the next mined one brings."""
+        self.backend.send_raw_transaction(raw)
+
     def market(self) -> Market:
         """Return what gas costs: nobody competes for the blocks of this chain."""
         head = self.backend.chain.get_canonical_head()

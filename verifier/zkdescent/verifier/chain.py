@@ -85,6 +85,8 @@ class _Node(Protocol):
 
     def mine(self, blocks: int) -> None: ...
     def market(self) -> Market: ...
+    def queue(self, raw: bytes) -> None: ...
+    def automine(self, on: bool) -> None: ...
     def genesis(self) -> str: ...
     def header_rlp(self, number: int) -> bytes: ...
     def code(self, address: str) -> bytes: ...
@@ -122,14 +124,18 @@ class Chain:
         port: int = 0,
         account: int = 0,
         policy: SendPolicy | None = None,
+        block_time_s: float | None = None,
     ) -> Chain:
         """Start an anvil node on the loopback interface; close() stops it.
+
+        Args:
+            block_time_s: seconds between blocks; None for a block with each transaction.
 
         Raises:
             ToolMissing: anvil is not installed.
             ChainError: it did not come up.
         """
-        process = AnvilProcess(binary, port=port)
+        process = AnvilProcess(binary, port=port, block_time_s=block_time_s)
         try:
             node = HttpNode(process.url, process=process)
             return cls._over(node, development_account(account), policy or SendPolicy(poll_s=0.05))
@@ -273,6 +279,11 @@ class Chain:
             transaction: Any = {"from": self.address, "to": to_checksum_address(to), "data": data}
             return bytes(self._node.w3.eth.call(transaction))
 
+    def logs(self, event: Any, first_block: int, last_block: int) -> list[Any]:
+        """Return a contract event's occurrences in blocks first .. last, decoded, oldest first."""
+        with self._translated("read events"):
+            return list(event.get_logs(from_block=first_block, to_block=last_block))
+
     def send(self, function: ContractFunction, *, action: str = "", value: int = 0) -> Receipt:
         """Sign and send a contract call with ``value`` wei, and wait until it is mined.
 
@@ -297,6 +308,54 @@ class Chain:
         if raw["status"] != 1:
             self._explain(to, data, receipt, action)
         return receipt
+
+    def queue(
+        self, to: str, data: bytes, *, gas: int, nonce: int, max_fee: int, tip: int = 10**9
+    ) -> str:
+        """Sign a transaction and hand it over without waiting; return its hash.
+
+        For programs that keep count of their nonces and need no receipt, such as a load: nothing is
+        estimated, written down or sent again. On the in-process chain it waits for the next block.
+
+        Args:
+            max_fee, tip: wei per gas.
+
+        Raises:
+            ChainError: the chain does not take it.
+        """
+        fields: dict[str, Any] = {
+            "type": 2, "chainId": self.chain_id, "to": to_checksum_address(to), "value": 0,
+            "data": data, "gas": gas, "nonce": nonce,
+            "maxFeePerGas": max_fee, "maxPriorityFeePerGas": tip,
+        }  # fmt: skip
+        signed = self.account.sign_transaction(fields)
+        with self._translated("queue a transaction"):
+            self._node.queue(bytes(signed.raw_transaction))
+        return "0x" + bytes(signed.hash).hex()
+
+    @contextmanager
+    def holding_blocks(self) -> Iterator[None]:
+        """On a local chain, leave what is queued inside unmined, for the next block after."""
+        self._node.automine(False)
+        try:
+            yield
+        finally:
+            self._node.automine(True)
+
+    def nonce(self, *, pending: bool = True) -> int:
+        """Return the account's next nonce, after what is queued or only after what is mined."""
+        state: Any = "pending" if pending else "latest"
+        with self._translated("read the nonce"):
+            return int(self._node.w3.eth.get_transaction_count(self.account.address, state))
+
+    def next_base_fee(self) -> int:
+        """Return what the next block asks for each gas, wei."""
+        with self._translated("ask for the base fee"):
+            return self._node.market().base
+
+    def acting_as(self, account: LocalAccount) -> Chain:
+        """Return the same chain with another account, to read and to queue; nothing to close."""
+        return Chain(self._node, account)
 
     def confirm(self) -> bool:
         """Wait until what was sent can't fall out of the chain any more; see Sender.confirm.

@@ -119,6 +119,11 @@ class FeedClient:
             raise
         return Answer(data[0], data[1], data[2], data[3])
 
+    def answered_rounds(self, first_block: int, last_block: int) -> list[int]:
+        """Return the rounds that were answered in blocks first .. last, by the feed's events."""
+        event = self.contract.events.RoundAnswered
+        return [log.args.round for log in self._chain.logs(event, first_block, last_block)]
+
     def latest_round_data(self) -> tuple[int, int, int, int, int]:
         """Return AggregatorV3's five numbers.
 

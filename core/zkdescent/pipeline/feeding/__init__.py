@@ -1,0 +1,1 @@
+"""Feeds: deploy one, make its rounds, keep it."""
