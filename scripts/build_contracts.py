@@ -33,7 +33,9 @@ ROOT = Path(__file__).resolve().parent.parent
 CONTRACTS = ROOT / "contracts"
 ARTIFACTS = ROOT / "verifier" / "zkdescent" / "verifier" / "artifacts"
 
-SHIPPED = ("Circuits", "DecisionConsumer", "ModelRegistry", "TrainingLedger")
+SHIPPED = (
+    "Circuits", "ConfiguredBatcher", "DecisionConsumer", "ModelRegistry", "TrainingLedger", "TunedBatcher",
+)  # fmt: skip
 REUSABLE = "Halo2VerifierReusable"
 
 # The same as contracts/foundry.toml.
