@@ -34,8 +34,13 @@ CONTRACTS = ROOT / "contracts"
 ARTIFACTS = ROOT / "verifier" / "zkdescent" / "verifier" / "artifacts"
 
 SHIPPED = (
-    "Circuits", "ConfiguredBatcher", "DecisionConsumer", "ModelRegistry", "TrainingLedger", "TunedBatcher",
-)  # fmt: skip
+    "Circuits",
+    "ConfiguredBatcher",
+    "DecisionConsumer",
+    "ModelRegistry",
+    "TrainingLedger",
+    "TunedBatcher",
+)
 REUSABLE = "Halo2VerifierReusable"
 
 # The same as contracts/foundry.toml.

@@ -1,11 +1,11 @@
 """Tune a payment contract by proven gradient descent, and measure what that saves.
 
-``python scripts/tuned_contract.py --out FOLDER`` runs on an embedded chain; ``--anvil`` starts a node,
-``--rpc URL --key-env NAME`` uses a running one. It measures what a payment costs at 25 settings of a
-batching contract from receipts, trains a surrogate of the cost and proves every update step, mints it,
-moves the live contract's parameters by proven inferences, tries to move them by poisoned ones, and
-measures before and after on payments that were never trained on. FOLDER gets results.json and
-tuned.png. ``--check results.json`` measures the training points again and compares.
+``python scripts/tuned_contract.py --out FOLDER`` runs on an embedded chain; ``--anvil`` starts a
+node, ``--rpc URL --key-env NAME`` uses a running one. It measures what a payment costs at 25
+settings of a batching contract from receipts, trains a surrogate of the cost and proves every
+update step, mints it, moves the live contract's parameters by proven inferences, tries to move them
+by poisoned ones, and measures before and after on payments that were never trained on. FOLDER gets
+results.json and tuned.png. ``--check results.json`` measures the training points again.
 """
 
 from __future__ import annotations

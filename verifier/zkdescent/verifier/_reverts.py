@@ -143,5 +143,14 @@ STATE_ERRORS = frozenset({
     # ModelRegistry
     "MintInstead", "ModelsAreImmutable", "AlreadyMinted", "NotPayeeOrSponsor", "ModelNotFound",
     "NotModelOwner", "InferenceNotFound", "InferenceAlreadyStored",
+    # PinnedModel, ParameterController: a wrong moment, sender or configuration
+    "IsPaused", "NotTheGuardian", "PauseTooSoon", "ModelChangeTooEarly", "NoModelChange",
+    "ModelDoesNotFit", "DelayOutOfRange", "OwnableUnauthorizedAccount", "OwnableInvalidOwner",
+    "CoolingDown", "NoParameters", "NoCooldown", "TooManyParameters", "BadParameter", "BadScale",
+    "NoSuchParameter", "TargetCount", "RailsOutOfRange", "NotInOctaves",
+    # PaymentBatcher
+    "NotTheOperator", "WrongFirst", "PaymentCount", "TooFewPayments", "RequestInTheFuture",
+    "CreditNotDue", "NothingBooked", "NotCovered", "PushFailed", "NoFlushAge",
+    "ReentrancyGuardReentrantCall",
 })  # fmt: skip
 """Custom errors that name a wrong moment, sender or argument, not a wrong proof."""

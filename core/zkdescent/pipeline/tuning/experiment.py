@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import json
 from dataclasses import dataclass
+from importlib.resources import files
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from zkdescent.core.config import PROJECT_FILE, Project, load_project
-from zkdescent.core.errors import ChainError
+from zkdescent.core.errors import ChainError, ConfigError
 from zkdescent.core.records import Record
-from zkdescent.pipeline.examples import create_project
 from zkdescent.pipeline.proving import load_trajectory
 from zkdescent.pipeline.reporting import Reporter
 from zkdescent.pipeline.running import run_project
@@ -30,7 +30,6 @@ from zkdescent.pipeline.tuning.serving import Measurement, serve
 if TYPE_CHECKING:
     from zkdescent.verifier import Chain
 
-EXAMPLE = "batch-tuner"
 COOLDOWN = 4
 GUARDIAN = "0x" + "6a" * 20
 """Nobody's: a real deployment names somebody who can be woken up."""
@@ -86,14 +85,14 @@ def run_tuning(
     from zkdescent.verifier.batchers import BatcherClient
     from zkdescent.verifier.controllers import ModelPin
 
+    if directory.exists() and any(directory.iterdir()):
+        raise ConfigError(
+            "the directory is not empty", path=directory, hint="name a new one with --out"
+        )
     design = design or Design()
-    project = make_project(directory, rpc=rpc, key_env=key_env)
     ensure_deployed(chain)
     points = measure_design(chain, design, report)
-    (directory / "rows.csv").write_text(training_rows(points), encoding="utf-8")
-    measured = [point.to_json() for point in points]
-    (directory / "measurements.json").write_text(json.dumps(measured, indent=1), encoding="utf-8")
-
+    project = make_project(directory, points, rpc=rpc, key_env=key_env)
     summary = run_project(project, report, chain=chain)
     model_id = int(summary.model_id, 16)
     model = RegistryClient(chain).model(model_id)
@@ -128,21 +127,30 @@ def run_tuning(
     )
 
 
-def make_project(directory: Path, *, rpc: str, key_env: str | None) -> Project:
-    """Make the surrogate's project, on the chain that is to be used."""
+def make_project(
+    directory: Path, points: list[Point], *, rpc: str = "tester", key_env: str | None = None
+) -> Project:
+    """Make the surrogate's project in a new directory, with its data and on a chain."""
     import tomlkit
 
-    create_project(directory, EXAMPLE)
-    file = directory / PROJECT_FILE
-    document = tomlkit.parse(file.read_text(encoding="utf-8"))
+    directory.mkdir(parents=True, exist_ok=True)
+    template = files("zkdescent.pipeline.tuning") / "surrogate"
+    document = tomlkit.parse((template / PROJECT_FILE).read_text(encoding="utf-8"))
     table = tomlkit.table()
     table["rpc"] = rpc
     if key_env is not None:
         table["key_env"] = key_env
-        # The measurements are the sponsor's in any case: a beacon would protect nobody.
-        table["seed"] = "declared"
+    # The measurements are the sponsor's in any case: a beacon would protect nobody.
+    table["seed"] = "declared"
     document["chain"] = table
-    file.write_text(tomlkit.dumps(document), encoding="utf-8")
+    measured = [point.to_json() for point in points]
+    for name, text in (
+        ("model.py", (template / "model.py").read_text(encoding="utf-8")),
+        (PROJECT_FILE, tomlkit.dumps(document)),
+        ("rows.csv", training_rows(points)),
+        ("measurements.json", json.dumps(measured, indent=1)),
+    ):
+        (directory / name).write_text(text, encoding="utf-8")
     return load_project(directory)
 
 

@@ -86,7 +86,8 @@ def _bars(axes: Axes, result: TuningResult) -> None:
     gas = [run.gas_per_payment for run in runs]
     bars = axes.bar(names, gas, color=["tab:gray", "tab:red"], width=0.55)
     notes = [
-        f"{run.gas_per_payment:,.0f} gas\nwaits {run.mean_wait:.1f} blocks, at most {run.longest_wait}"
+        f"{run.gas_per_payment:,.0f} gas\n"
+        f"waits {run.mean_wait:.1f} blocks, at most {run.longest_wait}"
         for run in runs
     ]
     axes.bar_label(bars, notes, padding=3, fontsize=9)

@@ -1,8 +1,8 @@
 """A surrogate of what a payment costs: a parabola in each parameter's coordinate.
 
-cost(u) = c + sum of b_k u_k + a_k (u_k^2 - 1/2), least at u_k = -b_k / (2 a_k). Linear in its weights, so
-gradient descent on measured costs has one minimum to go to; u^2 - 1/2 has mean 0 on the design's grid
-(-1, -1/2, 0, 1/2, 1), which makes the columns orthogonal and the descent fast.
+cost(u) = c + sum of b_k u_k + a_k (u_k^2 - 1/2), least at u_k = -b_k / (2 a_k). It is linear in its
+weights, so descent on measured costs has one minimum to go to; u^2 - 1/2 has mean 0 on the design's
+grid (-1, -1/2, 0, 1/2, 1), which makes the columns orthogonal and the descent fast.
 """
 
 import torch
