@@ -108,15 +108,14 @@ abstract contract PaymentBatcher is IPaymentBatcher, ReentrancyGuardTransient {
         _credits[recipient] = Credit(credit.quanta + quanta, since, true);
     }
 
-    /// @dev What can't be sent stays booked.
+    /// @dev What is not due, or can't be sent, is left as it is: a recipient who takes his credit just before
+    /// must not stop a batch.
     /// @return What is owed after it.
     function _settle(address[] calldata due, uint256 hold, uint128 debt) private returns (uint128) {
         for (uint256 k; k < due.length; ++k) {
             address recipient = due[k];
             Credit memory credit = _credits[recipient];
-            if (credit.quanta == 0) revert NothingBooked(recipient);
-            uint256 notBefore = uint256(credit.since) + hold;
-            if (block.number < notBefore) revert CreditNotDue(recipient, notBefore);
+            if (credit.quanta == 0 || block.number < uint256(credit.since) + hold) continue;
             if (!_push(recipient, credit.quanta)) continue;
             _credits[recipient] = Credit(0, 0, true);
             debt -= credit.quanta;

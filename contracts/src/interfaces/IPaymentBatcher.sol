@@ -31,7 +31,6 @@ interface IPaymentBatcher {
     error PaymentCount(uint256 most, uint256 got);
     error TooFewPayments(uint256 batchSize, uint256 got, uint256 notBefore);
     error RequestInTheFuture(uint32 requested, uint256 blockNumber);
-    error CreditNotDue(address recipient, uint256 notBefore);
     error NothingBooked(address recipient);
     error NotCovered(uint256 owed, uint256 balance);
     error PushFailed(address recipient);
@@ -40,9 +39,10 @@ interface IPaymentBatcher {
     /// @notice Pay a batch: `batchSize` payments or more, or the oldest `flushAge` blocks old. Operator only.
     /// @param first The number of the first payment.
     /// @param due Recipients whose credits have waited `hold` blocks, this batch included: they are sent along.
+    /// Others in it are left alone.
     function flush(uint64 first, uint256[] calldata payments, address[] calldata due) external;
 
-    /// @notice Send credits that have waited `hold` blocks. Anybody.
+    /// @notice Send those credits that have waited `hold` blocks, and leave others alone. Anybody.
     function settle(address[] calldata due) external;
 
     /// @notice Take one's own credit.

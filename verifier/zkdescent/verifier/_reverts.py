@@ -150,7 +150,7 @@ STATE_ERRORS = frozenset({
     "NoSuchParameter", "TargetCount", "RailsOutOfRange", "NotInOctaves",
     # PaymentBatcher
     "NotTheOperator", "WrongFirst", "PaymentCount", "TooFewPayments", "RequestInTheFuture",
-    "CreditNotDue", "NothingBooked", "NotCovered", "PushFailed", "NoFlushAge",
+    "NothingBooked", "NotCovered", "PushFailed", "NoFlushAge",
     "ReentrancyGuardReentrantCall",
 })  # fmt: skip
 """Custom errors that name a wrong moment, sender or argument, not a wrong proof."""
