@@ -76,7 +76,7 @@ def _surface(axes: Axes, result: TuningResult) -> None:
     axes.set_yticks([0, 8, 16, 24, 32, 40], ["1", "2", "4", "8", "16", "32"])
     axes.set_xlabel("payments in a batch")
     axes.set_ylabel("blocks that a credit is held")
-    axes.legend(loc="upper right", fontsize=8)
+    axes.legend(loc="upper center", bbox_to_anchor=(0.5, -0.13), ncols=3, fontsize=8)
 
 
 def _bars(axes: Axes, result: TuningResult) -> None:
@@ -90,7 +90,8 @@ def _bars(axes: Axes, result: TuningResult) -> None:
         f"waits {run.mean_wait:.1f} blocks, at most {run.longest_wait}"
         for run in runs
     ]
-    axes.bar_label(bars, notes, padding=3, fontsize=9)
+    axes.bar_label(bars, notes, padding=3, fontsize=8)
+    axes.set_xlim(-0.6, 1.6)
     axes.set_ylim(0, 1.25 * max(gas))
     axes.set_ylabel("gas a payment, from receipts")
     axes.set_title(f"Held-out workload: {100 * result.saving:.1f} % less gas")
