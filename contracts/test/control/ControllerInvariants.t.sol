@@ -17,7 +17,7 @@ contract ControllerInvariantsTest is Test {
         targets[0] = address(handler);
     }
 
-    /// forge-config: default.invariant.runs = 8
+    /// forge-config: default.invariant.runs = 4
     /// forge-config: default.invariant.depth = 100
     /// Not within the cooldown, not while paused, not by an invalid or a copied proof; never more than a step,
     /// never past the rails; and nothing right is refused.

@@ -237,6 +237,7 @@ contract PaymentBatcherTest is Test {
         batcher.configure(8, 0);
     }
 
+    /// forge-config: default.fuzz.runs = 250
     /// Every payment is paid or booked, and what is booked is there: whatever is flushed.
     function testFuzz_nothing_is_lost(uint64[16] calldata amounts, uint8[16] calldata who, bool direct)
         public
