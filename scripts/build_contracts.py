@@ -36,11 +36,13 @@ ARTIFACTS = ROOT / "verifier" / "zkdescent" / "verifier" / "artifacts"
 SHIPPED = (
     "ChainHistory",
     "Circuits",
+    "ConfiguredBatcher",
     "DecisionConsumer",
     "GasFeed",
     "ModelRegistry",
     "PatientPayments",
     "TrainingLedger",
+    "TunedBatcher",
 )
 REUSABLE = "Halo2VerifierReusable"
 

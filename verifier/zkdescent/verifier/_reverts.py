@@ -156,5 +156,14 @@ STATE_ERRORS = frozenset({
     # FeedReader, PatientPayments
     "FeedHasNoAnswer", "FeedIsTripped", "FeedIsStale", "FeedOutOfRange", "NothingQueued",
     "AmountInvalid", "BetterWait",
+    # PinnedModel, ParameterController: a wrong moment, sender or configuration
+    "IsPaused", "NotTheGuardian", "ModelChangeTooEarly", "NoModelChange",
+    "ModelDoesNotFit", "DelayOutOfRange",
+    "CoolingDown", "NoParameters", "NoCooldown", "TooManyParameters", "BadParameter", "BadScale",
+    "NoSuchParameter", "TargetCount", "RailsOutOfRange", "NotInOctaves",
+    # PaymentBatcher
+    "NotTheOperator", "WrongFirst", "PaymentCount", "TooFewPayments", "RequestInTheFuture",
+    "NothingBooked", "NotCovered", "PushFailed", "NoFlushAge",
+    "ReentrancyGuardReentrantCall",
 })  # fmt: skip
 """Custom errors that name a wrong moment, sender or argument, not a wrong proof."""
