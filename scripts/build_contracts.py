@@ -33,7 +33,15 @@ ROOT = Path(__file__).resolve().parent.parent
 CONTRACTS = ROOT / "contracts"
 ARTIFACTS = ROOT / "verifier" / "zkdescent" / "verifier" / "artifacts"
 
-SHIPPED = ("Circuits", "DecisionConsumer", "ModelRegistry", "TrainingLedger")
+SHIPPED = (
+    "ChainHistory",
+    "Circuits",
+    "DecisionConsumer",
+    "GasFeed",
+    "ModelRegistry",
+    "PatientPayments",
+    "TrainingLedger",
+)
 REUSABLE = "Halo2VerifierReusable"
 
 # The same as contracts/foundry.toml.

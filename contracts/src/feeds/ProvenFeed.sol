@@ -150,15 +150,23 @@ abstract contract ProvenFeed is FeedChanges {
     }
 
     /// @inheritdoc AggregatorV3Interface
-    function latestRoundData() external view returns (uint80, int256, uint256, uint256, uint80) {
+    function latestRoundData()
+        external
+        view
+        returns (uint80 roundId, int256 answer, uint256 startedAt, uint256 updatedAt, uint80 answeredInRound)
+    {
         return _roundData(_latest());
     }
 
     /// @inheritdoc AggregatorV3Interface
-    function getRoundData(uint80 round) external view returns (uint80, int256, uint256, uint256, uint80) {
-        Answer memory answer = _answers[round % RING];
-        if (round == 0 || answer.round != round) revert RoundNotKept(round);
-        return _roundData(answer);
+    function getRoundData(uint80 _roundId)
+        external
+        view
+        returns (uint80 roundId, int256 answer, uint256 startedAt, uint256 updatedAt, uint80 answeredInRound)
+    {
+        Answer memory kept = _answers[_roundId % RING];
+        if (_roundId == 0 || kept.round != _roundId) revert RoundNotKept(_roundId);
+        return _roundData(kept);
     }
 
     /// @inheritdoc IEIP2362

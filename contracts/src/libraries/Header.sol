@@ -1,34 +1,79 @@
 // SPDX-License-Identifier: Apache-2.0
 pragma solidity 0.8.37;
 
-/// @title Reads two fields of an RLP-encoded block header
+/// @notice What is read of a block header.
+struct HeaderFields {
+    bytes32 parentHash;
+    uint256 number;
+    uint256 gasLimit;
+    uint256 gasUsed;
+    uint256 timestamp;
+    /// The beacon chain's randomness of that block (EIP-4399).
+    bytes32 mixHash;
+    /// Zero if there is none.
+    uint256 baseFee;
+    /// How many fields the header has: one with a base fee has 16 or more.
+    uint256 count;
+}
+
+/// @title Reads fields of an RLP-encoded block header
 /// @notice Strict: the list prefix must be minimal and span the data exactly, every field must be a
-/// canonical byte string within it. Fields after mixHash are walked over, however many there are, so
-/// later forks that append fields are no surprise. The caller compares keccak256(rlp) with a block hash.
+/// canonical byte string within it, a field that is read must have its type. Fields after those are walked
+/// over, however many there are, so later forks that append fields are no surprise. The caller compares
+/// keccak256(rlp) with a block hash.
 library Header {
+    uint256 private constant PARENT_HASH = 0;
     uint256 private constant NUMBER = 8;
+    uint256 private constant GAS_LIMIT = 9;
+    uint256 private constant GAS_USED = 10;
+    uint256 private constant TIMESTAMP = 11;
     uint256 private constant MIX_HASH = 13;
+    uint256 internal constant BASE_FEE = 15;
 
     error HeaderMalformed(uint256 offset);
 
     /// @return number The block's number.
-    /// @return mixHash The beacon chain's randomness of that block (EIP-4399).
+    /// @return mixHash Its randomness.
     function parse(bytes calldata rlp) internal pure returns (uint256 number, bytes32 mixHash) {
+        HeaderFields memory f = read(rlp);
+        return (f.number, f.mixHash);
+    }
+
+    /// @notice All fields in one walk.
+    function read(bytes calldata rlp) internal pure returns (HeaderFields memory f) {
         uint256 cursor = _list(rlp);
         uint256 field;
         for (; cursor < rlp.length; ++field) {
             (uint256 start, uint256 length) = _string(rlp, cursor);
-            if (field == NUMBER) {
-                // An integer: no leading zero, and no chain has 2^64 blocks.
-                if (length > 8 || (length > 0 && rlp[start] == 0)) revert HeaderMalformed(cursor);
-                for (uint256 k; k < length; ++k) number = (number << 8) | uint8(rlp[start + k]);
-            } else if (field == MIX_HASH) {
+            if (field >= NUMBER && field <= TIMESTAMP) {
+                uint256 value = _integer(rlp, cursor, start, length, 8);
+                if (field == NUMBER) f.number = value;
+                else if (field == GAS_LIMIT) f.gasLimit = value;
+                else if (field == GAS_USED) f.gasUsed = value;
+                else f.timestamp = value;
+            } else if (field == PARENT_HASH || field == MIX_HASH) {
                 if (length != 32) revert HeaderMalformed(cursor);
-                mixHash = bytes32(rlp[start:start + 32]);
+                bytes32 value = bytes32(rlp[start:start + 32]);
+                if (field == PARENT_HASH) f.parentHash = value;
+                else f.mixHash = value;
+            } else if (field == BASE_FEE) {
+                f.baseFee = _integer(rlp, cursor, start, length, 32);
             }
             cursor = start + length;
         }
         if (field <= MIX_HASH) revert HeaderMalformed(cursor);
+        f.count = field;
+    }
+
+    /// @dev No leading zero, and not longer than its type: no chain has 2^64 blocks, seconds or gas.
+    function _integer(bytes calldata rlp, uint256 cursor, uint256 start, uint256 length, uint256 longest)
+        private
+        pure
+        returns (uint256)
+    {
+        if (length == 0) return 0;
+        if (length > longest || rlp[start] == 0) revert HeaderMalformed(cursor);
+        return uint256(bytes32(rlp[start:start + length])) >> (256 - 8 * length);
     }
 
     /// @return cursor Where the list's first item starts.

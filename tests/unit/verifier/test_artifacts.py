@@ -20,6 +20,7 @@ from zkdescent.verifier import artifacts as artifacts_module
 from zkdescent.verifier._create2 import predict_address
 from zkdescent.verifier.addresses import runtime_code_hashes
 from zkdescent.verifier.artifacts import artifact_names, load_artifact
+from zkdescent.verifier.feed_terms import FEED_TERMS_ABI
 from zkdescent.verifier.twins.specs import CIRCUIT_SPEC_ABI, TASK_SPEC_ABI
 
 EIP_170_BYTES = 24_576
@@ -27,8 +28,8 @@ EIP_170_BYTES = 24_576
 
 def test_all_contracts_ship_and_fit() -> None:
     wanted = {
-        "Circuits", "DecisionConsumer", "Halo2VerifierReusable", "ModelRegistry",
-        "TrainingLedger",
+        "ChainHistory", "Circuits", "DecisionConsumer", "GasFeed", "Halo2VerifierReusable",
+        "ModelRegistry", "PatientPayments", "TrainingLedger",
     }  # fmt: skip
     assert wanted <= set(artifact_names())
     for name in wanted:
@@ -53,15 +54,16 @@ def test_damaged_contract_is_refused(
         load_artifact("Damaged")
 
 
+def kind(entry: dict[str, Any]) -> str:
+    """The type of an ABI entry, as eth_abi writes it."""
+    if not entry["type"].startswith("tuple"):
+        return str(entry["type"])
+    inner = ",".join(kind(part) for part in entry["components"])
+    return f"({inner})" + str(entry["type"]).removeprefix("tuple")
+
+
 def struct(contract: str, function: str) -> str:
-    """The ABI type of a function's first struct argument, as eth_abi writes it."""
-
-    def kind(entry: dict[str, Any]) -> str:
-        if not entry["type"].startswith("tuple"):
-            return str(entry["type"])
-        inner = ",".join(kind(part) for part in entry["components"])
-        return f"({inner})" + str(entry["type"]).removeprefix("tuple")
-
+    """The ABI type of a function's first struct argument."""
     abi = load_artifact(contract).abi
     entry = next(e for e in abi if e["type"] == "function" and e["name"] == function)
     return next(kind(i) for i in entry["inputs"] if i["type"] == "tuple")
@@ -71,6 +73,8 @@ def test_struct_types_are_those_of_the_compiled_contracts() -> None:
     assert struct("Circuits", "register") == CIRCUIT_SPEC_ABI
     assert struct("TrainingLedger", "createTask") == TASK_SPEC_ABI
     assert struct("TrainingLedger", "admit") == "(bytes,uint256[],bytes32[])"
+    constructor = next(e for e in load_artifact("GasFeed").abi if e["type"] == "constructor")
+    assert kind(constructor["inputs"][0]) == FEED_TERMS_ABI
 
 
 def test_contracts_land_where_predicted_with_the_predicted_code(chain: Chain) -> None:

@@ -87,7 +87,8 @@ def test_every_error_of_the_contracts_is_sorted_on_purpose() -> None:
         "CircuitNotLive", "WrongRole", "CircuitsIncompatible", "ParentNotFinalised",
         "WrongGenesis", "BlockNotInDataset", "WrongHeader", "HeaderMalformed", "PositionOutOfRange",
         "AdmissionIncomplete", "RunIncomplete", "RunNotFinalised", "TooManyProofs",
-        "NotThePinnedModel",
+        "NotThePinnedModel", "NotThisChain", "NotTheParent", "FieldTooLarge", "ModelShapeDiffers",
+        "InputsNotNewer", "AnswerOutOfBounds",
     }  # fmt: skip
     names = {str(entry["name"]) for entry in known_errors().values()}
     assert names - STATE_ERRORS - rejections == set()

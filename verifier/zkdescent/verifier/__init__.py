@@ -34,6 +34,8 @@ if TYPE_CHECKING:
         ensure_deployed,
     )
     from zkdescent.verifier.evm import EvmProofVerifier
+    from zkdescent.verifier.feed_terms import FeedTerms, GasFeedPlan, Schedule
+    from zkdescent.verifier.feeds import FeedClient, FeedState, GasFeedClient, GasWindow
     from zkdescent.verifier.gateway import GatewayClient
     from zkdescent.verifier.ledger import LedgerClient, RunState, RunStatus, TaskState
     from zkdescent.verifier.pinned import PinnedModel
@@ -59,8 +61,14 @@ _HOME = {
     "ContractRefused": "_reverts",
     "Deployment": "deploy",
     "EvmProofVerifier": "evm",
+    "FeedClient": "feeds",
+    "FeedState": "feeds",
+    "FeedTerms": "feed_terms",
     "GasCapExceeded": "_refusals",
+    "GasFeedClient": "feeds",
+    "GasFeedPlan": "feed_terms",
     "GasPriceTooHigh": "_refusals",
+    "GasWindow": "feeds",
     "GatewayClient": "gateway",
     "LedgerClient": "ledger",
     "Model": "registry",
@@ -71,6 +79,7 @@ _HOME = {
     "RunPlan": "plan",
     "RunState": "ledger",
     "RunStatus": "ledger",
+    "Schedule": "feed_terms",
     "SendPolicy": "_waiting",
     "TaskState": "ledger",
     "TrainingClient": "client",
@@ -99,8 +108,14 @@ __all__ = [
     "ContractRefused",
     "Deployment",
     "EvmProofVerifier",
+    "FeedClient",
+    "FeedState",
+    "FeedTerms",
     "GasCapExceeded",
+    "GasFeedClient",
+    "GasFeedPlan",
     "GasPriceTooHigh",
+    "GasWindow",
     "GatewayClient",
     "LedgerClient",
     "Model",
@@ -111,6 +126,7 @@ __all__ = [
     "RunPlan",
     "RunState",
     "RunStatus",
+    "Schedule",
     "SendPolicy",
     "TaskState",
     "TrainingClient",

@@ -143,5 +143,17 @@ STATE_ERRORS = frozenset({
     # ModelRegistry
     "MintInstead", "ModelsAreImmutable", "AlreadyMinted", "NotPayeeOrSponsor", "ModelNotFound",
     "NotModelOwner", "InferenceNotFound", "InferenceAlreadyStored",
+    # ChainHistory
+    "CapacityInvalid", "NoHeaders", "BlockOutOfReach", "BlockOverwritten", "BlockNotRecorded",
+    "NoBaseFee",
+    # Feeds: a wrong moment, sender or argument
+    "TermsInvalid", "StringTooLong", "InvalidShortString", "WindowInvalid", "RoundNotDue",
+    "RoundExpired", "RoundNotNew", "RoundNotKept", "FeedTripped", "FeedNotTripped", "FeedPaused",
+    "NoAnswerYet", "NotGuardian", "PauseTooSoon", "ChangeUnknown", "ChangeNotReady",
+    "ChangeExpired", "ChangePending", "BaseFeeIsZero", "GasLimitIsZero",
+    "OwnableUnauthorizedAccount", "OwnableInvalidOwner",
+    # FeedReader, PatientPayments
+    "FeedHasNoAnswer", "FeedIsTripped", "FeedIsStale", "FeedOutOfRange", "NothingQueued",
+    "AmountInvalid", "BetterWait",
 })  # fmt: skip
 """Custom errors that name a wrong moment, sender or argument, not a wrong proof."""

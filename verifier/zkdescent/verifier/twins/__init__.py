@@ -19,6 +19,12 @@ from zkdescent.verifier.twins.commitment import (
     tensor_hash,
 )
 from zkdescent.verifier.twins.fixed import SCALAR_FIELD, check_field, from_field, to_field
+from zkdescent.verifier.twins.gas_features import (
+    feature_count,
+    gas_answer,
+    gas_features,
+    next_base_fee,
+)
 from zkdescent.verifier.twins.hashing import (
     circuit_id,
     inference_context,
@@ -29,7 +35,7 @@ from zkdescent.verifier.twins.hashing import (
     step_context,
     task_id,
 )
-from zkdescent.verifier.twins.header import header_rlp, mix_hash
+from zkdescent.verifier.twins.header import HeaderFields, header_rlp, mix_hash, read_header
 from zkdescent.verifier.twins.layout import (
     POINT_BYTES,
     WORD_BYTES,
@@ -56,6 +62,7 @@ __all__ = [
     "WORD_BYTES",
     "AggregateWord",
     "BlockSlots",
+    "HeaderFields",
     "InferenceSlot",
     "InferenceWord",
     "Layout",
@@ -73,7 +80,10 @@ __all__ = [
     "circuit_id",
     "circuit_tuple",
     "context_slot",
+    "feature_count",
     "from_field",
+    "gas_answer",
+    "gas_features",
     "header_rlp",
     "inference_context",
     "input_commitment",
@@ -82,9 +92,11 @@ __all__ = [
     "merkle_proof",
     "merkle_root",
     "mix_hash",
+    "next_base_fee",
     "next_transcript",
     "open_context",
     "permute",
+    "read_header",
     "read_slot",
     "run_id",
     "seed",
