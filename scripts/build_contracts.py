@@ -38,8 +38,12 @@ SHIPPED = (
     "Circuits",
     "DecisionConsumer",
     "GasFeed",
+    "LocalStakeSource",
     "ModelRegistry",
     "PatientPayments",
+    "StakeController",
+    "StakeFeed",
+    "StakeRegistry",
     "TrainingLedger",
 )
 REUSABLE = "Halo2VerifierReusable"

@@ -75,18 +75,19 @@ def features(
         blocks = len(set((duties + arrival)[done | seen].tolist()))
         gas += blocks * CALL_GAS + int((done | seen).sum()) * ATTESTATION_GAS
     stack = np.array(timely)
-    return [
+    shares = (
         stack.mean(),
-        np.array(tardy).mean(),
+        4 * np.array(tardy).mean(),
         stack.any(axis=0).mean(),
         stack.all(axis=0).mean(),
-        waited / max(1, int(stack.sum())) / EPOCH_BLOCKS,
+        8 * waited / max(1, int(stack.sum())) / EPOCH_BLOCKS,
         gas / (WINDOW * count) / GAS_UNIT,
         stack.mean() * parameters.reward / HIGH.reward,
         parameters.reward / HIGH.reward,
         parameters.committee / HIGH.committee,
-        parameters.deadline / EPOCH_BLOCKS,
-    ]
+        2 * parameters.deadline / EPOCH_BLOCKS,
+    )
+    return [2 * share - 1 for share in shares]
 
 
 def place(value: int, low: int, high: int) -> float:
@@ -106,7 +107,8 @@ def row(number: int, seed: int = 17) -> list[float]:
     )
     seen = features(people, world, parameters, draw)
     wanted = best(people, world)
-    cost = loss(seen[0], parameters, seen[5] * GAS_UNIT * len(people), len(people) * STAKE)
+    gas = (seen[5] + 1) / 2 * GAS_UNIT * len(people)
+    cost = loss((seen[0] + 1) / 2, parameters, gas, len(people) * STAKE)
     return [
         *seen,
         expected(people, world, parameters).participation,

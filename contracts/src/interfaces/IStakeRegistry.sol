@@ -105,7 +105,7 @@ interface IStakeRegistry {
     error WrongSigner(uint256 seat, address expected, address got);
     error SignatureCount(uint256 expected, uint256 got);
     error NothingNew(uint256 epoch);
-    error EpochNotClosed(uint256 epoch, uint256 latest);
+    error EpochNotOver(uint256 epoch, uint256 current);
 
     /// @notice Let a controller move the parameters; once, by the account named when deployed.
     function bind(IStakeParameters parameters_) external;
@@ -146,7 +146,7 @@ interface IStakeRegistry {
     function latestEpoch() external view returns (uint256);
     /// @notice Numbers of an epoch; those of the latest one may still grow.
     function summary(uint256 epoch) external view returns (EpochSummary memory);
-    /// @notice How many seats attested in time in at least one of the epochs, and in all. Only closed epochs.
+    /// @notice How many seats attested in time in at least one of the epochs, and in all. Only epochs that are over.
     function presence(uint256 from, uint256 to) external view returns (uint256 ever, uint256 always_);
     function hasAttested(uint256 epoch, uint256 seat) external view returns (bool);
     function wasLate(uint256 epoch, uint256 seat) external view returns (bool);

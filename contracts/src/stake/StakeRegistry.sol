@@ -64,7 +64,7 @@ contract StakeRegistry is StakeBook {
 
     /// @inheritdoc IStakeRegistry
     function presence(uint256 from, uint256 to) external view returns (uint256 ever, uint256 always_) {
-        if (to >= _latest) revert EpochNotClosed(to, _latest);
+        if (startOf(to + 1) > block.number) revert EpochNotOver(to, block.number);
         uint256 words = (_validators.length + 255) >> 8;
         for (uint256 word; word < words; ++word) {
             uint256 any;
