@@ -108,7 +108,8 @@ def row(number: int, seed: int = 17) -> list[float]:
     seen = features(people, world, parameters, draw)
     wanted = best(people, world)
     gas = (seen[5] + 1) / 2 * GAS_UNIT * len(people)
-    cost = loss((seen[0] + 1) / 2, parameters, gas, len(people) * STAKE)
+    share = (seen[0] + 1) / 2
+    cost = loss(share, parameters.reward, parameters.deadline, gas, len(people) * STAKE)
     return [
         *seen,
         expected(people, world, parameters).participation,

@@ -5,7 +5,7 @@ runs under different parameters differ by the parameters alone. Rewards, costs a
 each increment (1 ether) of stake and epoch; times are blocks.
 """
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 import numpy as np
 
@@ -36,7 +36,7 @@ class Parameters:
 
 
 # Rails, and the most that one update moves.
-LOW, HIGH, STEP = Parameters(20, 4, 1), Parameters(300, 32, 6), Parameters(20, 4, 1)
+LOW, HIGH, STEP = Parameters(20, 4, 1), Parameters(300, 32, 6), Parameters(30, 4, 1)
 
 
 @dataclass(frozen=True)
@@ -57,10 +57,6 @@ class Population:
     spread: np.ndarray  # of the latency, as the sigma of its logarithm
     online: np.ndarray  # chance to be up
     seed: int = 0
-    nature: np.ndarray = field(init=False)
-
-    def __post_init__(self) -> None:
-        self.nature = self.kind.copy()
 
     def __len__(self) -> int:
         return len(self.kind)
@@ -81,14 +77,12 @@ def population(seed: int, count: int = VALIDATORS) -> Population:
 
 
 def with_adversaries(people: Population, share: float = 0.2) -> Population:
-    """The same validators, a share of each kind in league; what they would be is kept as nature."""
     draw = np.random.default_rng([people.seed, 2])
     count = round(share * len(people))
     chosen = draw.permutation(len(people))[:count]
     changed = Population(
         people.kind.copy(), people.cost, people.latency, people.spread, people.online, people.seed
     )
-    changed.nature = people.kind.copy()
     changed.kind[chosen] = ADVERSARY
     return changed
 
@@ -151,7 +145,8 @@ def expected(
     share = float(timely.mean()) * (1 - dark)
     committees = -(-len(people) // parameters.committee)
     gas = share * len(people) * ATTESTATION_GAS + calls(committees) * CALL_GAS
-    return Expected(share, loss(share, parameters, gas, len(people) * STAKE))
+    increments = len(people) * STAKE
+    return Expected(share, loss(share, parameters.reward, parameters.deadline, gas, increments))
 
 
 def calls(committees: float) -> float:
@@ -160,13 +155,13 @@ def calls(committees: float) -> float:
 
 
 def loss(
-    participation: float, parameters: Parameters, gas: float, increments: int
+    participation: float, reward: float, deadline: float, gas: float, increments: float
 ) -> float:
     """The cost of an epoch to the chain's users, gwei for each increment of active stake."""
     return (
-        parameters.reward * participation
+        reward * participation
         + MISS_VALUE * (1 - participation)
-        + WAIT_VALUE * parameters.deadline
+        + WAIT_VALUE * deadline
         + GAS_PRICE * gas / increments
     )
 
@@ -186,3 +181,60 @@ def best(people: Population, world: World) -> Parameters:
             winner = min(tried, key=lambda p: expected(people, world, p).loss)
             found = (winner.reward, winner.committee, winner.deadline)
     return Parameters(*found)
+
+
+def rails() -> tuple[tuple[int, int, int], ...]:
+    """Lowest, highest and largest step of reward, committee size and deadline."""
+    return tuple(
+        (getattr(LOW, name), getattr(HIGH, name), getattr(STEP, name))
+        for name in ("reward", "committee", "deadline")
+    )
+
+
+def calm(people: Population) -> tuple[int, int, int]:
+    """What costs these validators' chain least on a calm day: what is chosen once, and stays."""
+    found = best(people, World(1.0, 1.0))
+    return found.reward, found.committee, found.deadline
+
+
+def world_at(epoch: int) -> World:
+    """The world of the demonstration: calm, then dear, then a busy network as well, then cheap."""
+    price = 1.0 if epoch <= 40 else 3.0 if epoch <= 120 else 0.5 if epoch <= 160 else 1.5
+    return World(price, 2.0 if 70 < epoch <= 140 else 1.0)
+
+
+class Crowd:
+    """Validators that act epoch by epoch; those in league act as one.
+
+    The league wants rewards up. For three rounds of ten epochs it stays away, which looks as if
+    rewards were too small, and in the fourth it takes what the parameters have become; every other
+    time it comes late instead of staying away, which looks as if the deadline were too short.
+    """
+
+    def __init__(self, people: Population, round_epochs: int = 10) -> None:
+        self.people = people
+        self.round_epochs = round_epochs
+
+    @property
+    def league(self) -> np.ndarray:
+        """Indices of those in league."""
+        return np.flatnonzero(self.people.kind == ADVERSARY)
+
+    def decide(self, epoch: int, live: object) -> tuple[np.ndarray, np.ndarray]:
+        """Who sends, (n,) bool, and blocks from duty to arrival, (n,) int."""
+        parameters = Parameters(
+            live.base_reward, live.committee_size, live.attestation_deadline
+        )
+        world = world_at(epoch)
+        sends = willing(self.people, world, parameters, epoch)
+        arrival = arrivals(self.people, world, parameters, epoch)
+        league = self.league
+        if len(league):
+            cycle, phase = divmod((epoch - 1) // self.round_epochs, 4)
+            if phase == 3:
+                sends[league], arrival[league] = True, 0
+            elif cycle % 2 == 0:
+                sends[league] = False
+            else:
+                sends[league], arrival[league] = True, parameters.deadline + 1
+        return sends, arrival

@@ -149,7 +149,8 @@ interface IStakeRegistry {
     /// @notice How many seats attested in time in at least one of the epochs, and in all. Only epochs that are over.
     function presence(uint256 from, uint256 to) external view returns (uint256 ever, uint256 always_);
     function hasAttested(uint256 epoch, uint256 seat) external view returns (bool);
-    function wasLate(uint256 epoch, uint256 seat) external view returns (bool);
+    /// @notice Seats 256 * word to 256 * word + 255, a bit each: who was in time, and whose vote came late.
+    function attendance(uint256 epoch, uint256 word) external view returns (uint256 timely, uint256 late);
     function committeesOf(uint256 epoch) external view returns (uint256);
     function dutyBlock(uint256 epoch, uint256 committee) external view returns (uint256);
     function memberAt(uint256 epoch, uint256 committee, uint256 member) external view returns (uint256 seat);

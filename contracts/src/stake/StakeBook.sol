@@ -238,8 +238,8 @@ abstract contract StakeBook is IStakeRegistry {
     }
 
     /// @inheritdoc IStakeRegistry
-    function wasLate(uint256 epoch, uint256 seat) external view returns (bool) {
-        return _late[epoch][seat >> 8] >> (seat & 0xff) & 1 == 1;
+    function attendance(uint256 epoch, uint256 word) external view returns (uint256 timely, uint256 late) {
+        return (_timely[epoch][word], _late[epoch][word]);
     }
 
     /// @inheritdoc IStakeRegistry
