@@ -13,8 +13,12 @@ from __future__ import annotations
 
 import argparse
 import json
+import multiprocessing
+import os
+import shutil
 import sys
 import time
+from concurrent.futures import ProcessPoolExecutor
 from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
@@ -25,11 +29,16 @@ from rich.table import Table
 from zkdescent.cli.output import Output
 from zkdescent.core.config import Project, load_callable, load_project
 from zkdescent.core.errors import ZkDescentError
+from zkdescent.pipeline.auditing import verify_project
+from zkdescent.pipeline.building import compile_project
 from zkdescent.pipeline.examples import create_project
-from zkdescent.pipeline.running import run_project
+from zkdescent.pipeline.onchain import submit_project
+from zkdescent.pipeline.proving import prove_project
+from zkdescent.pipeline.reporting import Reporter
 from zkdescent.pipeline.staking.arms import Arm, ArmResult, play_arm
 from zkdescent.pipeline.staking.judging import Verdict, judge
 from zkdescent.pipeline.staking.picture import plot_arms
+from zkdescent.pipeline.training import train_project
 from zkdescent.verifier import Chain, SendPolicy, development_account
 from zkdescent.verifier._http import HttpNode
 from zkdescent.verifier.stake import StakeParameters
@@ -67,20 +76,45 @@ def parse() -> argparse.Namespace:
 
 
 def run(options: argparse.Namespace) -> tuple[Verdict, list[ArmResult], Project]:
-    """The model from nothing, then the arms, all on one chain."""
+    """The model from nothing, then the arms: each in a process, with a chain of its own.
+
+    On a node by URL there is one chain, and the arms come one after the other.
+    """
     directory = options.directory / "project"
     if not (directory / "zkdescent.toml").is_file():
         create_project(directory, "stake-oracle")
     project = load_project(directory)
     with ExitStack() as stack:
         report = stack.enter_context(Output().reporter())
-        chain = stack.enter_context(open_(options.rpc))
-        run_project(project, report, chain=chain)
-        results = [
-            play_arm(chain, project, arm, options.epochs, report)
-            for arm in arms(project, options.seed)
-        ]
+        train_project(project, report)
+        compile_project(project, report)
+        prove_project(project, report)
+        verify_project(project, report)
+        tasks = [(number, options) for number in range(len(ARMS))]
+        if options.rpc in ("tester", "anvil"):
+            workers = min(len(ARMS), os.cpu_count() or 1)
+            spawning = multiprocessing.get_context("spawn")
+            pool = stack.enter_context(ProcessPoolExecutor(workers, mp_context=spawning))
+            report.start("arms", len(ARMS))
+            results = []
+            for result in pool.map(play, tasks):
+                results.append(result)
+                report.advance("arms", len(results), result.name)
+        else:
+            results = [play(task) for task in tasks]
     return judge(results, load(project, "loss")), results, project
+
+
+def play(task: tuple[int, argparse.Namespace]) -> ArmResult:
+    """One arm: a copy of the proven project, its run on a chain, and the epochs."""
+    number, options = task
+    directory = options.directory / f"arm-{number}"
+    shutil.rmtree(directory, ignore_errors=True)
+    shutil.copytree(options.directory / "project", directory)
+    project, report = load_project(directory), Reporter()
+    with open_(options.rpc) as chain:
+        submit_project(project, report, chain=chain)
+        return play_arm(chain, project, arms(project, options.seed)[number], options.epochs, report)
 
 
 def open_(rpc: str) -> Chain:
@@ -114,7 +148,7 @@ def load(project: Project, name: str) -> Any:
 def show(console: Console, verdict: Verdict, results: list[ArmResult], elapsed: float) -> None:
     """The closing table."""
     table = Table(title="Stake oracle: means over all epochs")
-    for column in ("", *(result.arm.name for result in results)):
+    for column in ("", *(result.name for result in results)):
         table.add_column(column, justify="left" if not column else "right")
     for name, values in verdict.rows():
         table.add_row(name, *values)

@@ -113,9 +113,7 @@ class Arena:
         types = ["(uint32,uint16,uint16)", "address", *["uint256"] * 4]
         code = load_artifact("StakeRegistry").creation_code + encode(types, arguments)
         deploy_code(chain, code, action="deploy StakeRegistry")
-        terms = RegistryTerms(
-            predict_address(code), chain.chain_id, genesis, setting.epoch_blocks
-        )
+        terms = RegistryTerms(predict_address(code), chain.chain_id, genesis, setting.epoch_blocks)
         accounts = [
             Account.from_key(keccak(text=f"zkdescent stake {name} {index}"))
             for index in range(setting.validators)

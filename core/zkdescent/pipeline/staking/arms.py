@@ -41,17 +41,20 @@ class Arm:
 
 @dataclass
 class ArmResult:
-    """What became of an arm: every epoch, every update, every answer of the feed."""
+    """What became of an arm: every epoch, every update, every answer of the feed by round.
 
-    arm: Arm
+    ``league`` are the validators that act as one.
+    """
+
+    name: str
+    rails: Rails
+    league: tuple[int, ...]
     records: list[EpochRecord]
     moves: list[Move] = field(default_factory=list)
     answers: dict[int, int] = field(default_factory=dict)
 
 
-def play_arm(
-    chain: Chain, project: Project, arm: Arm, epochs: int, report: Reporter
-) -> ArmResult:
+def play_arm(chain: Chain, project: Project, arm: Arm, epochs: int, report: Reporter) -> ArmResult:
     """Play an arm on a chain that has the model.
 
     Raises:
@@ -61,7 +64,8 @@ def play_arm(
     setting = Setting(arm.initial, len(arm.crowd.people), STAKE, EPOCH_BLOCKS, churning)
     arena = Arena.found(chain, setting, arm.name, fund=8)
     oracle = _oracle(chain, project, arena, arm) if arm.controlled else None
-    result = ArmResult(arm, arena.records)
+    league = tuple(int(index) for index in arm.crowd.league)
+    result = ArmResult(arm.name, arm.rails, league, arena.records)
     report.start(arm.name, epochs)
     with making_blocks(chain) as blocks:
         arena.populate(blocks)
@@ -91,7 +95,11 @@ def _oracle(chain: Chain, project: Project, arena: Arena, arm: Arm) -> Oracle:
     )
     units = arm.rails[0][1], arm.rails[1][1]
     oracle = Oracle(
-        chain, project, arena, model, OraclePlan(WINDOW, CADENCE, *units, (specs[0], specs[1], specs[2]))
+        chain,
+        project,
+        arena,
+        model,
+        OraclePlan(WINDOW, CADENCE, *units, (specs[0], specs[1], specs[2])),
     )
     oracle.bind()
     return oracle

@@ -121,13 +121,13 @@ def judge(results: list[ArmResult], cost: Callable[..., float]) -> Verdict:
     """
     fixed, controlled, pushed = results
     moves = [move for result in results for move in result.moves]
-    rails = fixed.arm.rails
+    rails = fixed.rails
     places = range(len(rails))
     steps = tuple(max((abs(m.after[k] - m.before[k]) for m in moves), default=0) for k in places)
     within = all(rails[k][0] <= m.after[k] <= rails[k][1] for m in moves for k in places)
-    league = pushed.arm.crowd.league
+    league = list(pushed.league)
     return Verdict(
-        names=tuple(result.arm.name for result in results),
+        names=tuple(result.name for result in results),
         means=tuple(_means(result, cost) for result in results),
         rails=rails,
         largest_steps=steps,

@@ -9,7 +9,6 @@ from __future__ import annotations
 import json
 from collections.abc import Sequence
 from dataclasses import dataclass
-from pathlib import Path
 
 from eth_abi.abi import encode
 
@@ -115,9 +114,7 @@ class Oracle:
         bits = self.circuit.fraction_bits
         path = self.project.store_directory / "features.json"
         path.write_text(json.dumps([[value / (1 << bits) for value in features]]))
-        (made,) = infer_project(
-            self.project, path, Reporter(), requester=requester, nonce=nonce
-        )
+        (made,) = infer_project(self.project, path, Reporter(), requester=requester, nonce=nonce)
         record = InferenceRecord.from_json(self.project.open_store().read_json(made.proof))
         inputs, _ = split_values(self.circuit, record)
         assert inputs == list(features)
@@ -160,5 +157,3 @@ def _deploy(chain: Chain, name: str, types: Sequence[str], values: Sequence[obje
     code = load_artifact(name).creation_code + encode(list(types), list(values))
     deploy_code(chain, code, action=f"deploy {name}")
     return str(predict_address(code))
-
-

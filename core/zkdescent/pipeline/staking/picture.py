@@ -27,7 +27,7 @@ def plot_arms(results: Sequence[ArmResult], cost: Callable[..., float]) -> bytes
         records = result.records
         epochs = [record.epoch for record in records]
         share = [100 * record.participation for record in records]
-        _curve(axes[0], epochs, share, colour, result.arm.name)
+        _curve(axes[0], epochs, share, colour, result.name)
         _curve(axes[1], epochs, costs(result, cost), colour, None)
         for k, axis in enumerate(axes[2:]):
             values = [record.parameters.to_json() for record in records]
@@ -40,7 +40,7 @@ def plot_arms(results: Sequence[ArmResult], cost: Callable[..., float]) -> bytes
     for axis, label in zip(axes, labels, strict=True):
         axis.set_ylabel(label)
         axis.grid(alpha=0.3)
-    for axis, (low, high, _) in zip(axes[2:], results[0].arm.rails, strict=True):
+    for axis, (low, high, _) in zip(axes[2:], results[0].rails, strict=True):
         for rail in (low, high):
             axis.axhline(rail, color="black", linestyle=":", linewidth=1)
     axes[0].legend(loc="lower left")
