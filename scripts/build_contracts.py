@@ -34,8 +34,10 @@ CONTRACTS = ROOT / "contracts"
 ARTIFACTS = ROOT / "verifier" / "zkdescent" / "verifier" / "artifacts"
 
 SHIPPED = (
+    "BeaconStakeSource",
     "ChainHistory",
     "Circuits",
+    "ConfiguredBatcher",
     "DecisionConsumer",
     "GasFeed",
     "LocalStakeSource",
@@ -45,6 +47,7 @@ SHIPPED = (
     "StakeFeed",
     "StakeRegistry",
     "TrainingLedger",
+    "TunedBatcher",
 )
 REUSABLE = "Halo2VerifierReusable"
 

@@ -14,7 +14,9 @@ abstract contract ParameterController is IParameterController, PinnedModel {
     /// @inheritdoc IParameterController
     uint32 public immutable cooldown;
 
-    int64[] private _values;
+    uint256 private immutable _COUNT;
+    /// @dev Of fixed length, so that reading one costs one storage read and four lie in one slot.
+    int64[_MOST_PARAMETERS] private _values;
     ParameterSpec[] private _specs;
     uint64 private _lastUpdate;
     /// @inheritdoc IParameterController
@@ -30,9 +32,9 @@ abstract contract ParameterController is IParameterController, PinnedModel {
             bool railed = s.min <= s.initial && s.initial <= s.max;
             if (!railed || s.maxStep == 0 || s.smoothing == 0) revert BadParameter(k, s);
             _specs.push(s);
-            _values.push(s.initial);
+            _values[k] = s.initial;
         }
-        cooldown = cooldown_;
+        (cooldown, _COUNT) = (cooldown_, count);
         nextMoveBlock = uint64(block.number) + cooldown_;
     }
 
@@ -50,7 +52,9 @@ abstract contract ParameterController is IParameterController, PinnedModel {
         (targets, values) = preview(outputs);
         _lastUpdate = update;
         nextMoveBlock = uint64(block.number) + cooldown;
-        _values = values;
+        for (uint256 k; k < values.length; ++k) {
+            _values[k] = values[k];
+        }
         emit ParametersMoved(update, msg.sender, targets, values);
     }
 
@@ -60,8 +64,11 @@ abstract contract ParameterController is IParameterController, PinnedModel {
     }
 
     /// @inheritdoc IParameterController
-    function parameters() external view returns (int64[] memory) {
-        return _values;
+    function parameters() public view returns (int64[] memory values) {
+        values = new int64[](_COUNT);
+        for (uint256 k; k < values.length; ++k) {
+            values[k] = _values[k];
+        }
     }
 
     /// @inheritdoc IParameterController
@@ -88,7 +95,7 @@ abstract contract ParameterController is IParameterController, PinnedModel {
         returns (int256[] memory targets, int64[] memory values)
     {
         targets = _targets(outputs);
-        values = _values;
+        values = parameters();
         if (targets.length != values.length) revert TargetCount(values.length, targets.length);
         for (uint256 k; k < values.length; ++k) {
             values[k] = _moved(values[k], targets[k], _specs[k]);
@@ -102,12 +109,20 @@ abstract contract ParameterController is IParameterController, PinnedModel {
 
     /// @dev Targets in the parameters' units. By default output k is mapped by the map of parameter k.
     function _targets(int256[] calldata outputs) internal view virtual returns (int256[] memory targets) {
-        uint256 count = _values.length;
+        uint256 count = _COUNT;
         if (outputs.length != count) revert TargetCount(count, outputs.length);
         targets = new int256[](count);
         for (uint256 k; k < count; ++k) {
             targets[k] = _affine(k, outputs[k]);
         }
+    }
+
+    function _count() internal view returns (uint256) {
+        return _COUNT;
+    }
+
+    function _spec(uint256 index) internal view returns (ParameterSpec storage) {
+        return _specs[index];
     }
 
     /// @dev offset + scale * output / 2^fractionBits, rounded down. An output too large to be mapped reverts.
@@ -116,6 +131,7 @@ abstract contract ParameterController is IParameterController, PinnedModel {
         return ((int256(s.scale) * output) >> _FRACTION_BITS) + s.offset;
     }
 
+    /// @dev Parameter `index`; one that doesn't exist is zero.
     function _value(uint256 index) internal view returns (int64) {
         return _values[index];
     }
@@ -135,6 +151,6 @@ abstract contract ParameterController is IParameterController, PinnedModel {
     }
 
     function _checkIndex(uint256 index) private view {
-        if (index >= _values.length) revert NoSuchParameter(index, _values.length);
+        if (index >= _COUNT) revert NoSuchParameter(index, _COUNT);
     }
 }

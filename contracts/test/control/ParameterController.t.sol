@@ -102,6 +102,7 @@ contract ParameterControllerTest is ControllerFixture {
         assertEq(controller.parameter(0), int256(120));
     }
 
+    /// forge-config: default.fuzz.runs = 250
     /// Whatever the model says: within the step, within the rails, towards the target.
     function testFuzz_preview_keeps_step_and_rails(
         int64 initial,

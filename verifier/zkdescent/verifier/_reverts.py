@@ -155,5 +155,22 @@ STATE_ERRORS = frozenset({
     # FeedReader, PatientPayments
     "FeedHasNoAnswer", "FeedIsTripped", "FeedIsStale", "FeedOutOfRange", "NothingQueued",
     "AmountInvalid", "BetterWait",
+    # PinnedModel, ParameterController: a wrong moment, sender or configuration
+    "IsPaused", "NotTheGuardian", "PauseTooSoon", "ModelChangeTooEarly", "NoModelChange",
+    "ModelDoesNotFit", "DelayOutOfRange", "OwnableUnauthorizedAccount", "OwnableInvalidOwner",
+    "CoolingDown", "NoParameters", "NoCooldown", "TooManyParameters", "BadParameter", "BadScale",
+    "NoSuchParameter", "TargetCount", "RailsOutOfRange", "NotInOctaves",
+    # PaymentBatcher
+    "NotTheOperator", "WrongFirst", "PaymentCount", "TooFewPayments", "RequestInTheFuture",
+    "CreditNotDue", "NothingBooked", "NotCovered", "PushFailed", "NoFlushAge",
+    "ReentrancyGuardReentrantCall",
+    # StakeRegistry, its sources and controller
+    "ParametersOutOfRange", "BadEpochBlocks", "BadGenesis", "NotTheBinder", "AlreadyBound",
+    "NotAContract", "NotBegun", "NotWholeIncrements", "NotWholeGwei", "TooMuchStake",
+    "RegistryFull", "NotAValidator", "Exiting", "NotSettled", "NotWithdrawable", "NotTheEpoch",
+    "NoSuchCommittee", "NoSuchMember", "DutyNotReached", "NotActive", "NothingNew", "EpochNotOver",
+    "WindowIsEmpty", "UnitIsZero", "NotAnEpochEnd", "WindowNotComplete", "EpochMissing",
+    "SourceHasNoEvidence", "NotThreeParameters", "CooldownTooShort", "NoWindowYet", "NoLeaves",
+    "BadLeaf", "WindowNotOver", "BlockNotAvailable", "RootNotAvailable",
 })  # fmt: skip
 """Custom errors that name a wrong moment, sender or argument, not a wrong proof."""

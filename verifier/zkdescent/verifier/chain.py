@@ -243,6 +243,11 @@ class Chain:
         """Return the runtime code at an address, empty if there is no contract."""
         return self._node.code(address)
 
+    def balance(self, address: str) -> int:
+        """Return what an account holds, wei."""
+        with self._translated("read a balance"):
+            return int(self._node.w3.eth.get_balance(to_checksum_address(address)))
+
     def storage(self, address: str, slot: int) -> bytes:
         """Return the 32-byte storage word of a contract at a slot."""
         with self._translated("read storage"):

@@ -12,8 +12,8 @@ from dataclasses import astuple, dataclass
 from web3.contract import Contract
 
 from zkdescent.core.errors import ChainError
-from zkdescent.core.records import CircuitRecord, InferenceRecord, Record
-from zkdescent.verifier.actions import Action, ensure, evidence
+from zkdescent.core.records import CircuitRecord, InferenceRecord, ProofRecord, Record
+from zkdescent.verifier.actions import Action, done, ensure, evidence
 from zkdescent.verifier.addresses import predicted_addresses
 from zkdescent.verifier.chain import Chain
 from zkdescent.verifier.registry import Model, split_values
@@ -162,3 +162,20 @@ class ControllerClient:
             lambda: self.contract.functions.move(outputs, proof),
             items=1,
         )
+
+    def propose(
+        self,
+        outputs: Sequence[int],
+        circuit: CircuitRecord,
+        proof: ProofRecord,
+        *,
+        reusable: bool = True,
+    ) -> Action:
+        """Hand in outputs and a proof as they are, unread: what anybody can do.
+
+        Raises:
+            ContractRejected, ContractRefused: as of :meth:`move`.
+        """
+        sent = evidence(circuit, proof, reusable=reusable)
+        function = self.contract.functions.move(list(outputs), sent)
+        return done("move parameters", self._chain.send(function), items=1)
