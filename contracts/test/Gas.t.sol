@@ -5,35 +5,14 @@ import {DecisionConsumer} from "../src/examples/DecisionConsumer.sol";
 import {CircuitSpec, Evidence} from "../src/interfaces/ICircuits.sol";
 import {IERC7992Registry} from "../src/interfaces/IERC7992.sol";
 import {BlockProof, RunId, TaskId, TaskSpec} from "../src/interfaces/ITrainingLedger.sol";
+import {GasGate} from "./utils/GasGate.sol";
 import {HonkFixture} from "./utils/HonkFixture.sol";
 import {MockPointVerifier} from "./utils/MockVerifiers.sol";
 
 /// @dev What our own code costs, without the verifier (a mock) and with short proofs: execution gas of
 /// the call. snapshots/Gas.json holds the figures; one that moved by more than two per cent, either way,
 /// is an error until `make snapshots` has written it again.
-contract GasTest is HonkFixture {
-    uint256 private constant TOLERANCE_PER_MILLE = 20;
-
-    error GasMoved(string name, uint256 committed, uint256 got);
-
-    function snap(string memory name) private {
-        uint256 got = vm.snapshotGasLastCall("Gas", name);
-        if (vm.envOr("FORGE_SNAPSHOT_EMIT", false)) return;
-        string memory key = string.concat("['", name, "']");
-        uint256 committed = vm.parseJsonUint(vm.readFile("snapshots/Gas.json"), string.concat("$", key));
-        if (!within(committed, got)) revert GasMoved(name, committed, got);
-    }
-
-    function within(uint256 committed, uint256 got) private pure returns (bool) {
-        uint256 difference = got > committed ? got - committed : committed - got;
-        return 1000 * difference <= TOLERANCE_PER_MILLE * committed;
-    }
-
-    function test_two_per_cent_pass_and_more_does_not() public pure {
-        assertTrue(within(10_000, 10_200) && within(10_000, 9_800), "within");
-        assertTrue(!within(10_000, 10_201) && !within(10_000, 9_799), "beyond");
-    }
-
+contract GasTest is HonkFixture, GasGate {
     function test_gas_of_each_entry_point() public {
         circuits.register(dedicatedSpec());
         snap("register");

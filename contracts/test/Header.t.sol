@@ -2,15 +2,21 @@
 pragma solidity 0.8.37;
 
 import {BlockHeader} from "@openzeppelin/contracts/utils/BlockHeader.sol";
+import {Memory} from "@openzeppelin/contracts/utils/Memory.sol";
 import {RLP} from "@openzeppelin/contracts/utils/RLP.sol";
 
-import {Header} from "../src/libraries/Header.sol";
+import {BlockRecord} from "../src/interfaces/IChainHistory.sol";
+import {Header, HeaderFields} from "../src/libraries/Header.sol";
 import {Headers} from "./utils/Headers.sol";
 import {Test} from "./utils/Test.sol";
 
 contract HeaderTest is Test {
     function parse(bytes calldata rlp) external pure returns (uint256 number, bytes32 mixHash) {
         return Header.parse(rlp);
+    }
+
+    function read(bytes calldata rlp) external pure returns (HeaderFields memory) {
+        return Header.read(rlp);
     }
 
     function agrees(bytes memory rlp, uint256 number, bytes32 mixHash) private view {
@@ -29,6 +35,57 @@ contract HeaderTest is Test {
     function testFuzz_parse_agrees_with_openzeppelin(uint64 number, bytes32 mixHash, uint8 extra) public view {
         // From the 15 fields of Frontier to a few that no fork has added yet.
         agrees(Headers.encode(number, mixHash, bound(extra, 14, 26)), number, mixHash);
+    }
+
+    /// forge-config: default.fuzz.runs = 250
+    function testFuzz_read_agrees_with_openzeppelin_on_every_field(
+        bytes32 parent,
+        BlockRecord memory b,
+        uint8 extra
+    ) public view {
+        bytes memory rlp = Headers.linked(parent, b, bound(extra, 16, 26));
+        HeaderFields memory f = this.read(rlp);
+        Memory.Slice[] memory fields = RLP.decodeList(rlp);
+        assertEq(f.parentHash, BlockHeader.getParentHash(fields));
+        assertEq(f.number, BlockHeader.getNumber(fields));
+        assertEq(f.gasLimit, BlockHeader.getGasLimit(fields));
+        assertEq(f.gasUsed, BlockHeader.getGasUsed(fields));
+        assertEq(f.timestamp, BlockHeader.getTimestamp(fields));
+        assertEq(f.mixHash, BlockHeader.getPrevRandao(fields));
+        assertEq(f.baseFee, BlockHeader.getBaseFeePerGas(fields));
+        assertEq(f.count, bound(extra, 16, 26));
+    }
+
+    /// What the feeds' tests make many of.
+    function test_quick_headers_are_what_openzeppelin_encodes() public pure {
+        BlockRecord memory b = BlockRecord(0, 0x7f, 0x80, 30_000_000, type(uint96).max);
+        assertEq(keccak256(Headers.quick("parent", b)), keccak256(Headers.linked("parent", b)));
+    }
+
+    function test_read_knows_a_header_without_a_base_fee() public view {
+        BlockRecord memory b = BlockRecord(7, 1, 2, 3, 4);
+        HeaderFields memory f = this.read(Headers.linked("parent", b, 15));
+        assertTrue(f.count == 15 && f.baseFee == 0, "before EIP-1559");
+        assertEq(this.read(Headers.linked("parent", b, 16)).baseFee, 4);
+    }
+
+    function test_read_rejects_fields_of_another_type() public view {
+        for (uint256 field; field < 16; ++field) {
+            bool isHash = field == 0 || field == 13;
+            if (!isHash && (field < 8 || field > 11) && field != 15) continue;
+            rejects(withField(field, isHash ? bytes(hex"01") : bytes(hex"820005")));
+            rejects(withField(field, isHash ? RLP.encode(new bytes(31)) : bytes(hex"00")));
+            if (field == 15) rejects(withField(field, RLP.encode(abi.encodePacked(hex"01", bytes32(0)))));
+            else if (!isHash) rejects(withField(field, hex"89010000000000000000"));
+        }
+    }
+
+    function withField(uint256 field, bytes memory item) private pure returns (bytes memory) {
+        bytes[] memory items = new bytes[](16);
+        for (uint256 k; k < 16; ++k) {
+            items[k] = k == field ? item : Headers.item(k, 5, "mix");
+        }
+        return RLP.encode(items);
     }
 
     function test_parse_reads_number_zero_and_one_byte_numbers() public view {

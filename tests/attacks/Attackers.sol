@@ -1,7 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 pragma solidity 0.8.37;
 
-import {Header} from "../../contracts/src/libraries/Header.sol";
+import {BlockRecord} from "../../contracts/src/interfaces/IChainHistory.sol";
+import {GasFeatures} from "../../contracts/src/libraries/GasFeatures.sol";
+import {Header, HeaderFields} from "../../contracts/src/libraries/Header.sol";
 
 interface ILedger {
     function withdraw() external;
@@ -14,6 +16,21 @@ interface ILedger {
 contract HeaderReader {
     function parse(bytes calldata rlp) external pure returns (uint256 number, bytes32 mixHash) {
         return Header.parse(rlp);
+    }
+
+    function read(bytes calldata rlp) external pure returns (HeaderFields memory) {
+        return Header.read(rlp);
+    }
+}
+
+/// @dev What a gas feed computes, by itself: in the feed it reads the chain's own blocks alone.
+contract GasFeaturesReader {
+    function derive(BlockRecord[] calldata blocks, uint256 fractionBits) external pure returns (int256[] memory) {
+        return GasFeatures.derive(blocks, fractionBits);
+    }
+
+    function answer(uint256 baseFee, int256 output, uint256 fractionBits) external pure returns (int256) {
+        return GasFeatures.answer(baseFee, output, fractionBits);
     }
 }
 

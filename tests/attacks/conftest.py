@@ -15,6 +15,7 @@ import pytest
 from zkdescent.verifier import Chain, TrainingClient, deploy_code
 
 from .actors import PaidRun
+from .feeds import FeedWorld
 
 TESTS = Path(__file__).parents[1]
 SETTINGS = {"optimizer": {"enabled": True, "runs": 10_000}, "evmVersion": "prague"}
@@ -49,6 +50,13 @@ def honest(tmp_path_factory: pytest.TempPathFactory, write_project: Callable[...
 
 
 @pytest.fixture(scope="session")
+def feeds(honest: Any) -> FeedWorld:
+    """The same run as a gas feed's model, on a chain where it is minted."""
+    honk_chain = module("prover.honk_chain", TESTS / "prover" / "honk_chain.py")
+    return FeedWorld(honest, honk_chain.stages(honest)["minted"])
+
+
+@pytest.fixture(scope="session")
 def paid(honest: Any) -> PaidRun:
     """The same run for a task with a reward, proven for the victim."""
     return PaidRun.make(honest)
@@ -76,6 +84,7 @@ def attackers() -> dict[str, Any]:
     """The attackers' contracts, compiled: name -> {"abi", "bytecode", "deployedBytecode"}."""
     from zkdescent.circuits.solc import compile_solidity
 
-    names = ["tests/attacks/Attackers.sol", "contracts/src/libraries/Header.sol"]
+    own = ("libraries/Header", "libraries/GasFeatures", "interfaces/IChainHistory")
+    names = ["tests/attacks/Attackers.sol", *(f"contracts/src/{name}.sol" for name in own)]
     sources = {name: (TESTS.parent / name).read_text() for name in names}
     return compile_solidity(sources, settings=SETTINGS)

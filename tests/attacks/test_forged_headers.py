@@ -30,7 +30,7 @@ from zkdescent.verifier.twins import mix_hash
 from .actors import send
 
 PARSE = function_signature_to_4byte_selector("parse(bytes)")
-NUMBER, MIX_HASH = 8, 13
+NUMBER, MIX_HASH, BASE_FEE = 8, 13, 15
 EDGES = (0x00, 0x01, 0x7F, 0x80, 0x81, 0xA0, 0xB7, 0xB8, 0xB9, 0xBA, 0xBF, 0xC0, 0xF7, 0xF8, 0xF9,
          0xFA, 0xFF)  # fmt: skip
 
@@ -51,10 +51,12 @@ def judged(data: bytes) -> tuple[int, bytes] | None:
         return None
     if isinstance(fields, bytes) or any(not isinstance(field, bytes) for field in fields):
         return None
-    if len(fields) <= MIX_HASH or len(fields[MIX_HASH]) != 32:
+    if len(fields) <= MIX_HASH or any(len(fields[place]) != 32 for place in (0, MIX_HASH)):
         return None
     number = fields[NUMBER]
-    if len(number) > 8 or number[:1] == b"\0":
+    if any(len(field) > 8 or field[:1] == b"\0" for field in fields[NUMBER : NUMBER + 4]):
+        return None
+    if any(len(fee) > 32 or fee[:1] == b"\0" for fee in fields[BASE_FEE : BASE_FEE + 1]):
         return None
     return int.from_bytes(number, "big"), fields[MIX_HASH]
 

@@ -198,15 +198,23 @@ def honk_run(folder: Path, write_project: WriteProject) -> HonkRun:
     directory = write_project(
         folder / "honk" / "tiny", logrows="auto", extra='backend = "barretenberg"'
     )
+    run = proven_run(directory)
+    assert run.manifest.total_proofs == 2
+    (directory / "row.json").write_text(json.dumps(ROW))
+    infer_project(run.project, directory / "row.json", Reporter())
+    return run
+
+
+def proven_run(directory: Path) -> HonkRun:
+    """Compile a project for the second prover and prove its run, under one salt."""
     project, report = load_project(directory), Reporter()
     project.open_store().write_bytes(SALT, _SALT)
     blueprint = make_blueprint(project)
     compile_project(project, report, blueprint=blueprint)
     result = prove_project(project, report, blueprint=blueprint)
-    assert (result.made, result.kept) == (2, 0)
-    (directory / "row.json").write_text(json.dumps(ROW))
-    infer_project(project, directory / "row.json", report)
-    return HonkRun(project, blueprint, project.open_store().read_manifest())
+    store = project.open_store()
+    assert (result.made, result.kept) == (store.read_manifest().total_proofs, 0)
+    return HonkRun(project, blueprint, store.read_manifest())
 
 
 Foreign = tuple[HonkRun, ProofRecord]

@@ -14,8 +14,6 @@ import {IProvenFeed} from "./IProvenFeed.sol";
 /// toward zero.
 interface IGasFeed is IProvenFeed {
     error WindowInvalid(uint256 blocks);
-    error BaseFeeIsZero(uint256 number);
-    error GasLimitIsZero(uint256 number);
 
     /// @notice Answer a round.
     /// @param headers RLP of headers to record first, oldest first, the last of a block that the chain still

@@ -2,11 +2,13 @@
 pragma solidity 0.8.37;
 
 import {BlockRecord} from "../interfaces/IChainHistory.sol";
-import {IGasFeed} from "../interfaces/IGasFeed.sol";
 
 /// @title What a gas feed's model reads, and what its output means
 /// @notice Exact integers, see {IGasFeed}. Twin: zkdescent.verifier.twins.gas_features.
 library GasFeatures {
+    error BaseFeeIsZero(uint256 number);
+    error GasLimitIsZero(uint256 number);
+
     /// @return How many features a window of `blocks` blocks has.
     function count(uint256 blocks) internal pure returns (uint256) {
         return blocks == 0 ? 0 : 2 * blocks - 1;
@@ -17,12 +19,12 @@ library GasFeatures {
         uint256 n = blocks.length;
         features = new int256[](count(n));
         uint256 newest = blocks[n - 1].baseFee;
-        if (newest == 0) revert IGasFeed.BaseFeeIsZero(blocks[n - 1].number);
+        if (newest == 0) revert BaseFeeIsZero(blocks[n - 1].number);
         int256 one = _one(fractionBits);
         for (uint256 k; k < n; ++k) {
             BlockRecord memory b = blocks[k];
             int256 limit = int256(uint256(b.gasLimit));
-            if (limit == 0) revert IGasFeed.GasLimitIsZero(b.number);
+            if (limit == 0) revert GasLimitIsZero(b.number);
             // Truncated toward zero.
             features[k] = (2 * int256(uint256(b.gasUsed)) - limit) * one / limit;
             // forge-lint: disable-next-line(unsafe-typecast)

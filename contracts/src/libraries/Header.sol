@@ -40,29 +40,33 @@ library Header {
     }
 
     /// @notice All fields in one walk.
+    /// @dev `cursor` is at most the length after each field, so sums and reads are of places within it.
     function read(bytes calldata rlp) internal pure returns (HeaderFields memory f) {
         uint256 cursor = _list(rlp);
         uint256 field;
-        for (; cursor < rlp.length; ++field) {
-            (uint256 start, uint256 length) = _string(rlp, cursor);
-            if (field >= NUMBER && field <= TIMESTAMP) {
-                uint256 value = _integer(rlp, cursor, start, length, 8);
-                if (field == NUMBER) f.number = value;
-                else if (field == GAS_LIMIT) f.gasLimit = value;
-                else if (field == GAS_USED) f.gasUsed = value;
-                else f.timestamp = value;
-            } else if (field == PARENT_HASH || field == MIX_HASH) {
-                if (length != 32) revert HeaderMalformed(cursor);
-                bytes32 value = bytes32(rlp[start:start + 32]);
-                if (field == PARENT_HASH) f.parentHash = value;
-                else f.mixHash = value;
-            } else if (field == BASE_FEE) {
-                f.baseFee = _integer(rlp, cursor, start, length, 32);
+        unchecked {
+            for (; cursor < rlp.length; ++field) {
+                (uint256 start, uint256 length) = _string(rlp, cursor);
+                if (field == PARENT_HASH) {
+                    f.parentHash = _hash(rlp, cursor, start, length);
+                } else if (field >= NUMBER && field <= BASE_FEE) {
+                    if (field == NUMBER) f.number = _integer(rlp, cursor, start, length, 8);
+                    else if (field == GAS_LIMIT) f.gasLimit = _integer(rlp, cursor, start, length, 8);
+                    else if (field == GAS_USED) f.gasUsed = _integer(rlp, cursor, start, length, 8);
+                    else if (field == TIMESTAMP) f.timestamp = _integer(rlp, cursor, start, length, 8);
+                    else if (field == MIX_HASH) f.mixHash = _hash(rlp, cursor, start, length);
+                    else if (field == BASE_FEE) f.baseFee = _integer(rlp, cursor, start, length, 32);
+                }
+                cursor = start + length;
             }
-            cursor = start + length;
         }
         if (field <= MIX_HASH) revert HeaderMalformed(cursor);
         f.count = field;
+    }
+
+    function _hash(bytes calldata rlp, uint256 cursor, uint256 start, uint256 length) private pure returns (bytes32) {
+        if (length != 32) revert HeaderMalformed(cursor);
+        return bytes32(_word(rlp, start));
     }
 
     /// @dev No leading zero, and not longer than its type: no chain has 2^64 blocks, seconds or gas.
@@ -72,8 +76,18 @@ library Header {
         returns (uint256)
     {
         if (length == 0) return 0;
-        if (length > longest || rlp[start] == 0) revert HeaderMalformed(cursor);
-        return uint256(bytes32(rlp[start:start + length])) >> (256 - 8 * length);
+        uint256 word = _word(rlp, start);
+        if (length > longest || word >> 248 == 0) revert HeaderMalformed(cursor);
+        unchecked {
+            return word >> (256 - 8 * length);
+        }
+    }
+
+    /// @dev 32 bytes from a place in the data; a byte of them is read only if it is within.
+    function _word(bytes calldata rlp, uint256 place) private pure returns (uint256 word) {
+        assembly ("memory-safe") {
+            word := calldataload(add(rlp.offset, place))
+        }
     }
 
     /// @return cursor Where the list's first item starts.
@@ -88,22 +102,29 @@ library Header {
         if (length < (prefix == 0xf8 ? 56 : 256) || rlp.length != cursor + length) revert HeaderMalformed(1);
     }
 
+    /// @dev The caller has checked that the prefix is within the data.
     /// @return start Where the string's bytes start.
-    /// @return length How many there are.
+    /// @return length How many there are; all within the data.
     function _string(bytes calldata rlp, uint256 cursor) private pure returns (uint256 start, uint256 length) {
-        uint256 prefix = uint8(rlp[cursor]);
+        uint256 word = _word(rlp, cursor);
+        uint256 prefix = word >> 248;
         if (prefix < 0x80) return (cursor, 1);
-        if (prefix <= 0xb7) {
-            (start, length) = (cursor + 1, prefix - 0x80);
-            if (start + length > rlp.length) revert HeaderMalformed(cursor);
-            if (length == 1 && uint8(rlp[start]) < 0x80) revert HeaderMalformed(cursor);
-        } else {
-            // Longest field: the 256-byte bloom; nested lists (prefix >= 0xc0) have no place here.
-            if (prefix > 0xb9) revert HeaderMalformed(cursor);
-            start = cursor + prefix - 0xb6;
-            if (start > rlp.length) revert HeaderMalformed(cursor);
-            length = prefix == 0xb8 ? uint8(rlp[cursor + 1]) : uint16(bytes2(rlp[cursor + 1:cursor + 3]));
-            if (length < (prefix == 0xb8 ? 56 : 256) || start + length > rlp.length) revert HeaderMalformed(cursor);
+        unchecked {
+            if (prefix <= 0xb7) {
+                (start, length) = (cursor + 1, prefix - 0x80);
+                if (start + length > rlp.length) revert HeaderMalformed(cursor);
+                // A byte that is its own encoding.
+                if (length == 1 && (word >> 240) & 0xff < 0x80) revert HeaderMalformed(cursor);
+            } else {
+                // Longest field: the 256-byte bloom; nested lists (prefix >= 0xc0) have no place here.
+                if (prefix > 0xb9) revert HeaderMalformed(cursor);
+                start = cursor + prefix - 0xb6;
+                if (start > rlp.length) revert HeaderMalformed(cursor);
+                length = prefix == 0xb8 ? (word >> 240) & 0xff : (word >> 232) & 0xffff;
+                if (length < (prefix == 0xb8 ? 56 : 256) || start + length > rlp.length) {
+                    revert HeaderMalformed(cursor);
+                }
+            }
         }
     }
 }

@@ -11,6 +11,7 @@ interface Vm {
     function roll(uint256 number) external;
     function warp(uint256 timestamp) external;
     function deal(address who, uint256 balance) external;
+    function fee(uint256 baseFee) external;
     function chainId(uint256 id) external;
     function setBlockhash(uint256 number, bytes32 hash) external;
     function etch(address target, bytes calldata code) external;

@@ -39,6 +39,15 @@ class Schedule(Record):
     horizon: int
     grace: int
 
+    def __post_init__(self) -> None:
+        for name, least in (("first_block", 1), ("cadence", 1), ("horizon", 0), ("grace", 0)):
+            if getattr(self, name) < least:
+                raise ConfigError(
+                    f"a feed's {name}", expected=f">= {least}", got=getattr(self, name)
+                )
+        if self.horizon + self.grace == 0:
+            raise ConfigError("a feed's rounds are never open", expected="horizon + grace > 0")
+
     def window_end(self, round_: int) -> int:
         """Return the last block of a round's window."""
         return self.first_block + (round_ - 1) * self.cadence
@@ -90,6 +99,9 @@ class FeedTerms(Record):
         for name in ("owner", "guardian", "registry"):
             if not is_address(getattr(self, name)):
                 raise ConfigError(f"a feed's {name}", expected="address", got=getattr(self, name))
+        for name in ("stale_seconds", "pause_seconds"):
+            if getattr(self, name) < 1:
+                raise ConfigError(f"a feed's {name}", expected=">= 1", got=getattr(self, name))
         if self.min_answer > self.max_answer:
             raise ConfigError(
                 "a feed's bounds", expected="min <= max", got=(self.min_answer, self.max_answer)

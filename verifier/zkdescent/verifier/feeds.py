@@ -12,7 +12,7 @@ from functools import cached_property
 from eth_utils.crypto import keccak
 from web3.contract import Contract
 
-from zkdescent.core.errors import ChainError
+from zkdescent.core.errors import ChainError, ContractRejected
 from zkdescent.core.records import CircuitRecord, InferenceRecord, Record
 from zkdescent.verifier._reverts import ContractRefused
 from zkdescent.verifier.actions import Action, ensure, evidence
@@ -20,7 +20,7 @@ from zkdescent.verifier.chain import Chain
 from zkdescent.verifier.deploy import deploy_code
 from zkdescent.verifier.feed_terms import GasFeedPlan, Schedule
 from zkdescent.verifier.registry import split_values
-from zkdescent.verifier.twins.gas_features import gas_answer, gas_features
+from zkdescent.verifier.twins.gas_features import feature_count, gas_answer, gas_features
 from zkdescent.verifier.twins.header import HeaderFields, read_header
 
 
@@ -164,13 +164,21 @@ class GasFeedClient(FeedClient):
         """Deploy history and feed unless they are there; addresses follow from the plan.
 
         Raises:
-            ContractRejected, ContractRefused: terms that the contract refuses, by name.
+            ChainError: the contract refuses its terms. The factory keeps its reasons to itself.
         """
-        actions = (
-            deploy_code(chain, plan.history_code(), action="deploy ChainHistory"),
-            deploy_code(chain, plan.feed_code(), action="deploy GasFeed"),
-        )
-        return cls(chain, plan.address), actions
+        history = deploy_code(chain, plan.history_code(), action="deploy ChainHistory")
+        try:
+            feed = deploy_code(chain, plan.feed_code(), action="deploy GasFeed")
+        except ContractRejected as error:
+            raise ChainError(
+                "the gas feed refuses its terms",
+                expected=f"a minted model of {feature_count(plan.window_blocks)} features and one "
+                "output, under its commitment hash; a first block with a whole window before it",
+                got=f"model {plan.terms.model_id:#x}, window of {plan.window_blocks} blocks, "
+                f"first block {plan.terms.schedule.first_block}",
+                hint="is the model minted on this chain, and its hash the one you pinned?",
+            ) from error
+        return cls(chain, plan.address), (history, feed)
 
     @cached_property
     def history(self) -> Contract:
@@ -219,6 +227,7 @@ class GasFeedClient(FeedClient):
         inference: InferenceRecord,
         *,
         window: GasWindow | None = None,
+        reusable: bool = True,
     ) -> Action:
         """Submit a round's proven answer, with those headers that the history lacks; once.
 
@@ -228,6 +237,7 @@ class GasFeedClient(FeedClient):
         Args:
             inference: proven for this feed as requester and the round as nonce.
             window: the round's inputs, if they are read already.
+            reusable: the circuit's verifier is ezkl's reusable one; of no matter to barretenberg's.
 
         Raises:
             ChainError: the inference is of something else, or the chain's headers have changed
@@ -255,7 +265,7 @@ class GasFeedClient(FeedClient):
                 round_,
                 [] if self._is_recorded(round_) else list(window.headers),
                 outputs,
-                evidence(circuit, inference.proof, reusable=bool(circuit.vka)),
+                evidence(circuit, inference.proof, reusable=reusable),
             ),
             items=1,
         )
