@@ -34,13 +34,18 @@ CONTRACTS = ROOT / "contracts"
 ARTIFACTS = ROOT / "verifier" / "zkdescent" / "verifier" / "artifacts"
 
 SHIPPED = (
+    "BeaconStakeSource",
     "ChainHistory",
     "Circuits",
     "ConfiguredBatcher",
     "DecisionConsumer",
     "GasFeed",
+    "LocalStakeSource",
     "ModelRegistry",
     "PatientPayments",
+    "StakeController",
+    "StakeFeed",
+    "StakeRegistry",
     "TrainingLedger",
     "TunedBatcher",
 )

@@ -25,6 +25,8 @@ interface Vm {
         pure
         returns (bytes32[] memory);
     function envOr(string calldata name, bool otherwise) external view returns (bool);
+    function addr(uint256 key) external pure returns (address);
+    function sign(uint256 key, bytes32 digest) external pure returns (uint8 v, bytes32 r, bytes32 s);
     function snapshotGasLastCall(string calldata group, string calldata name) external returns (uint256 gas);
 }
 

@@ -163,7 +163,15 @@ STATE_ERRORS = frozenset({
     "NoSuchParameter", "TargetCount", "RailsOutOfRange", "NotInOctaves",
     # PaymentBatcher
     "NotTheOperator", "WrongFirst", "PaymentCount", "TooFewPayments", "RequestInTheFuture",
-    "NothingBooked", "NotCovered", "PushFailed", "NoFlushAge",
+    "CreditNotDue", "NothingBooked", "NotCovered", "PushFailed", "NoFlushAge",
     "ReentrancyGuardReentrantCall",
+    # StakeRegistry, its sources and controller
+    "ParametersOutOfRange", "BadEpochBlocks", "BadGenesis", "NotTheBinder", "AlreadyBound",
+    "NotAContract", "NotBegun", "NotWholeIncrements", "NotWholeGwei", "TooMuchStake",
+    "RegistryFull", "NotAValidator", "Exiting", "NotSettled", "NotWithdrawable", "NotTheEpoch",
+    "NoSuchCommittee", "NoSuchMember", "DutyNotReached", "NotActive", "NothingNew", "EpochNotOver",
+    "WindowIsEmpty", "UnitIsZero", "NotAnEpochEnd", "WindowNotComplete", "EpochMissing",
+    "SourceHasNoEvidence", "NotThreeParameters", "CooldownTooShort", "NoWindowYet", "NoLeaves",
+    "BadLeaf", "WindowNotOver", "BlockNotAvailable", "RootNotAvailable",
 })  # fmt: skip
 """Custom errors that name a wrong moment, sender or argument, not a wrong proof."""

@@ -1,0 +1,1 @@
+"""A local proof-of-stake chain under a controller: what scripts/stake_oracle.py is made of."""
