@@ -21,24 +21,12 @@ contract ShuffleProofs {
         assert(Shuffle.permute(seed, epoch, 0, 1) == 0);
     }
 
-    function check_shuffle_is_a_bijection_of_2(bytes32 seed, uint256 epoch, uint256 a, uint256 b) public pure {
-        injective(seed, epoch, a, b, 2);
-    }
-
-    function check_shuffle_is_a_bijection_of_3(bytes32 seed, uint256 epoch, uint256 a, uint256 b) public pure {
-        injective(seed, epoch, a, b, 3);
-    }
-
     function check_shuffle_is_a_bijection_of_4(bytes32 seed, uint256 epoch, uint256 a, uint256 b) public pure {
         injective(seed, epoch, a, b, 4);
     }
 
     function check_shuffle_is_a_bijection_of_16(bytes32 seed, uint256 epoch, uint256 a, uint256 b) public pure {
         injective(seed, epoch, a, b, 16);
-    }
-
-    function check_shuffle_is_a_bijection_of_15(bytes32 seed, uint256 epoch, uint256 a, uint256 b) public pure {
-        injective(seed, epoch, a, b, 15);
     }
 
     function check_shuffle_is_a_bijection_of_64(bytes32 seed, uint256 epoch, uint256 a, uint256 b) public pure {
