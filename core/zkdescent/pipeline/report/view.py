@@ -81,6 +81,8 @@ def _lead(data: ReportData) -> str:
     steps = custody.total_proofs * custody.steps_per_proof
     rows = f"on {count(custody.rows)} rows"
     proofs = f"{count(custody.total_proofs)} block proofs"
+    if data.verdict.state == "rejected":
+        return f"It claims {count(steps)} update steps {rows} in {proofs}. They do not hold."
     if custody.final is None:
         made = f"{count(custody.proven)} of {proofs} made so far"
         return f"{count(steps)} update steps {rows}, to be proven: {made}."
@@ -94,12 +96,12 @@ def _figures(data: ReportData) -> list[tuple[str, str, str]]:
     if custody is not None:
         done = custody.proven * custody.steps_per_proof
         total = custody.total_proofs * custody.steps_per_proof
-        found.append(("update steps proven", count(done), f"of {count(total)}"))
+        found.append((f"update steps {_claim(data)}", count(done), f"of {count(total)}"))
         found.append(("block proofs", count(custody.proven), f"of {count(custody.total_proofs)}"))
     if curves is not None and curves.metric != "loss":
         proven, floats = curves.last("proven"), curves.last("float")
         value = floats if proven is None else proven
-        name = f"{curves.metric}, {'float' if proven is None else 'proven'}"
+        name = f"{curves.metric}, {'float' if proven is None else _claim(data)}"
         remark = "" if proven is None else f"float {measured(floats, curves.metric)}"
         found.append((name, measured(value, curves.metric), remark))
     times = [proof.seconds for proof in data.proofs if proof.seconds is not None]
@@ -115,6 +117,11 @@ def _figures(data: ReportData) -> list[tuple[str, str, str]]:
             per_step = submitted // (custody.proven * custody.steps_per_proof)
             found.append(("gas per update step", count(per_step), f"on {chain.name}"))
     return found
+
+
+def _claim(data: ReportData) -> str:
+    """What figures of the stored proofs are called: rejected proofs prove nothing."""
+    return "claimed" if data.verdict.state == "rejected" else "proven"
 
 
 def _memory(mebibytes: float | None) -> str:

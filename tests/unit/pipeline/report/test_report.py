@@ -76,6 +76,8 @@ def test_a_changed_proof_is_rejected_at_its_step(
     assert "Rejected: the run does not verify" in shown.words
     assert "step 2: synthetic proof rejected" in shown.words
     assert "Verified" not in shown.words
+    assert "It claims 20 update steps" in shown.words
+    assert "update steps claimed" in shown.words
 
 
 def test_without_an_audit_it_says_so(run: Path, cli: Callable[..., Any], page: ModuleType) -> None:
