@@ -40,6 +40,7 @@ _EXTRAS = {
     "ezkl": "prove",
     "msgpack": "prove",
     "joblib": "prove",
+    "ray": "ray",
 }
 
 for command in (*projects.COMMANDS, *stages.COMMANDS, *proving.COMMANDS, *bundles.COMMANDS):
