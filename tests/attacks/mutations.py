@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from copy import deepcopy
 from typing import Any
 
 from hypothesis import strategies as st
@@ -60,13 +61,14 @@ def spoiled_json(draw: st.DrawFn, document: Any) -> bytes:
             if kind == "remove":
                 del place[key]
             elif kind == "add" and isinstance(place, dict):
-                place[draw(st.sampled_from(["x", "", "format", "child", "objects"]))] = inner
+                name = draw(st.sampled_from(["x", "", "format", "child", "objects"]))
+                place[name] = deepcopy(inner)
             elif kind == "digit" and isinstance(inner, str) and len(inner) > 4:
                 at = draw(st.integers(2, len(inner) - 1))
                 place[key] = (
                     inner[:at] + draw(st.sampled_from("0123456789abcdef")) + inner[at + 1 :]
                 )
             else:
-                place[key] = draw(st.sampled_from(NASTY))
+                place[key] = deepcopy(draw(st.sampled_from(NASTY)))
             break
     return json.dumps(copy).encode("utf-8", "surrogatepass")

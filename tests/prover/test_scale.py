@@ -22,7 +22,6 @@ from zkdescent.core.config import Project, load_project
 from zkdescent.core.errors import ArtefactError, ChainOfProofsBroken, ProofRejected
 from zkdescent.core.records import ProofRecord, canonical_json
 from zkdescent.pipeline.artefacts import load_proof, proof_name
-from zkdescent.pipeline.auditing import verify_project
 from zkdescent.pipeline.blueprint import make_blueprint
 from zkdescent.pipeline.building import compile_project
 from zkdescent.pipeline.bundle_reading import verify_bundle
@@ -132,8 +131,9 @@ def test_a_killed_worker_costs_its_proof_and_no_other(several: Several) -> None:
     retried = [f["index"] for n, f in several.report.events if n == "proof retried"]
     assert several.report.killed == 1
     assert sorted(made) == list(range(BLOCKS))
-    assert retried in ([1], [2])
-    assert (several.result.made, several.result.kept, several.result.retried) == (BLOCKS, 0, 1)
+    assert set(retried) <= {1, 2}, "which of the two workers was found first"
+    assert (several.result.made, several.result.kept) == (BLOCKS, 0)
+    assert several.result.retried == len(retried) == 1
     assert workers_of(os.getpid()) == []
     assert several.project.open_store().read_manifest().final == several.result.final
 
@@ -147,7 +147,8 @@ def test_what_is_damaged_is_made_again_and_said(copied: Project) -> None:
     assert (result.made, result.kept) == (1, BLOCKS - 1)
     assert any("block proof 0 is made again" in note for note in report.notes)
     assert {n: store.read_bytes(n) for n in kept} == kept
-    assert verify_project(copied, Reporter()).block_proofs == BLOCKS
+    bundle = export_bundle(copied, copied.directory / "mended").path
+    assert verify_bundle(bundle, Reporter()).audit.block_proofs == BLOCKS
 
 
 def test_status_says_how_it_ended_and_who_writes(copied: Project) -> None:
@@ -188,7 +189,8 @@ def test_a_bundle_is_verified_by_itself_and_has_one_encoding(
     result = verify_bundle(bundle, Reporter())
     manifest = several.project.open_store().read_manifest()
     assert manifest.run is not None
-    assert result.audit == verify_project(several.project, Reporter())
+    assert (result.audit.block_proofs, result.audit.steps) == (BLOCKS, 2 * BLOCKS)
+    assert result.audit.final == several.result.final
     assert result.bound["payee"] == manifest.run.payee
     assert result.bound["final"] == several.result.final
     assert result.sha256 == hashlib.sha256(bundle.read_bytes()).hexdigest()

@@ -56,6 +56,7 @@ _EXTRAS = {
     "msgpack": "prove",
     "joblib": "prove",
     "optuna": "tune",
+    "ray": "ray",
 }
 
 for command in (

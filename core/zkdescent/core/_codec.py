@@ -57,9 +57,9 @@ def parse_json(data: bytes, *, path: str | None = None) -> Any:
         ArtefactError: not JSON.
     """
     try:
-        shallow_json(data)
-        value = json.loads(data, object_pairs_hook=_unique, parse_constant=_refuse_constant)
-        if b"\\u" in data:
+        text = shallow_json(data)
+        value = json.loads(text, object_pairs_hook=_unique, parse_constant=_refuse_constant)
+        if "\\u" in text:
             # Half of a surrogate pair is no text: it could be neither printed nor stored again.
             json.dumps(value, ensure_ascii=False).encode()
         return value
@@ -220,14 +220,18 @@ def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     return result
 
 
-def shallow_json(data: bytes) -> bytes:
-    """Return the bytes unless they are nested deeper than anything that this package reads.
+def shallow_json(data: bytes) -> str:
+    """Return JSON bytes as text, unless they are nested deeper than anything that is read here.
+
+    UTF-8 and nothing else: given bytes, Python's parser would guess, and in UTF-16 brackets can
+    stand where this looks for strings.
 
     Raises:
-        ValueError: they are.
+        ValueError: they are, or are not UTF-8.
     """
+    text = data.decode("utf-8-sig")
     if data.count(b"[") + data.count(b"{") <= _DEEPEST:
-        return data
+        return text
     depth = 0
     for token in _TOKENS.finditer(data):
         character = token.group()
@@ -237,7 +241,7 @@ def shallow_json(data: bytes) -> bytes:
                 raise ValueError(f"nested deeper than {_DEEPEST}")
         elif character in (b"]", b"}"):
             depth -= 1
-    return data
+    return text
 
 
 def _refuse_constant(name: str) -> Any:

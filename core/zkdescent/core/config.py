@@ -179,7 +179,7 @@ def parse_config(text: str, *, path: Path | str = PROJECT_FILE) -> Config:
     """Validate the text of a project file; raises as :func:`load_project`."""
     try:
         raw = tomllib.loads(text)
-    except tomllib.TOMLDecodeError as error:
+    except (tomllib.TOMLDecodeError, RecursionError) as error:
         raise ConfigError(
             "the project file is not TOML",
             got=str(error),

@@ -57,7 +57,12 @@ class BatchedProofVerifier(EvmProofVerifier):
             ProofRejected: the contract does not accept, whatever the pairings give. One that
                 fails only there is found by `settle`.
         """
-        super().verify(circuit, proof)
+        asked = len(self._asked)
+        try:
+            super().verify(circuit, proof)
+        except ProofRejected:
+            del self._asked[asked:]  # what a rejected proof asked for is nobody's condition
+            raise
         self._pending.append((circuit, proof))
         if len(self._pending) >= _AT_MOST:
             self.settle()
