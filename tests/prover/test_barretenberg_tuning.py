@@ -9,8 +9,11 @@ import pytest
 
 from zkdescent.core.config import load_project
 from zkdescent.core.errors import ContractRejected
+from zkdescent.pipeline.building import compile_project
+from zkdescent.pipeline.onchain import submit_project
+from zkdescent.pipeline.planning import plan_project
+from zkdescent.pipeline.proving import prove_project
 from zkdescent.pipeline.reporting import Reporter
-from zkdescent.pipeline.running import run_project
 from zkdescent.pipeline.tuning.design import COLUMNS, FLUSH_AGE, Design, Point, specs
 from zkdescent.pipeline.tuning.experiment import GUARDIAN, make_project, run_tuning
 from zkdescent.pipeline.tuning.moving import Mover, outputs_of
@@ -38,8 +41,11 @@ def test_a_proven_move_is_made_and_its_poisoned_twins_are_not(tmp_path: Path) ->
     file.write_text(file.read_text().replace("steps = 60", "steps = 5"))
     project = load_project(project.directory)
     with Chain.tester() as chain:
-        summary = run_project(project, Reporter(), chain=chain)
-        model = RegistryClient(chain).model(int(summary.model_id, 16))
+        compile_project(project, Reporter())
+        prove_project(project, Reporter(), chain=chain)
+        submit_project(project, Reporter(), chain=chain)
+        plan, _ = plan_project(project, project.open_store().read_manifest(), chain=chain)
+        model = RegistryClient(chain).model(plan.model_id)
         assert model is not None
         pin = ModelPin.of(model, owner=chain.address, guardian=GUARDIAN)
         batcher = BatcherClient.tuned(chain, FLUSH_AGE, pin, specs(), cooldown=2)
