@@ -22,6 +22,7 @@ import numpy as np
 
 from zkdescent.core.config import load_project
 from zkdescent.core.records import InferenceRecord, ProofRecord
+from zkdescent.pipeline.artefacts import load_proof
 from zkdescent.pipeline.blueprint import make_blueprint
 from zkdescent.pipeline.building import compile_project
 from zkdescent.pipeline.proving import load_trajectory, prove_project
@@ -104,8 +105,6 @@ class Model:
 
     def mint_on(self, chain: Chain) -> TrainingClient:
         """Lead the run to a model on a chain."""
-        from zkdescent.pipeline.artefacts import load_proof
-
         client, circuits = TrainingClient(chain), self.manifest.circuits
         client.ensure_deployed()
         verifiers = project_verifiers(self.project, circuits)
@@ -113,12 +112,11 @@ class Model:
         client.register_circuits(circuits, verifiers.specs)
         client.create_task(self.plan)
         client.open_run(self.plan)
-        client.submit(
-            self.plan,
-            circuits.step,
-            self.manifest.dataset,
-            lambda index: load_proof(self.store, "step", index),
-        )
+
+        def load(index: int) -> Any:
+            return load_proof(self.store, "step", index)
+
+        client.submit(self.plan, circuits.step, self.manifest.dataset, load)
         client.finalise(self.plan)
         client.mint(self.plan)
         return client

@@ -94,5 +94,5 @@ def reach(chain: Chain, feed: GasFeedClient, round_: int) -> GasWindow:
     if round_ % 2 == 0:
         chain.wait_for_block(end - 1)
         chain.send_data("0x" + "0b" * 20, b"", action="a payment")
-    chain.wait_for_block(end)
+    chain.wait_for_block(end + 1)
     return feed.window(round_)

@@ -64,7 +64,8 @@ def attempt(
     with pytest.raises((ContractRejected, ContractRefused)) as refused:
         feed._chain.send(function, action="lie")
     assert feed.state() == before
-    return refused.value.error_name, refused.value.exit_code, refused.value.values
+    error: Any = refused.value
+    return error.error_name, error.exit_code, error.values
 
 
 def forged(header: bytes, field: int, value: bytes) -> bytes:

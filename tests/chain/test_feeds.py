@@ -83,11 +83,11 @@ def test_rounds_a_gap_and_a_reorganised_window(
     assert feed.answer(2) is None
     # Other blocks take the numbers of round 4's window: its proof is of no block now.
     end = feed.schedule.window_end(4)
-    anvil.wait_for_block(end)
+    anvil.wait_for_block(end + 1)
     window = feed.window(4)
     record = feeds.prove(feed, 4, window.features)
     node: Any = anvil._node
-    node.rpc("anvil_reorg", 2, [])
+    node.rpc("anvil_reorg", 3, [])
     changed = feed.window(4)
     assert changed.headers != window.headers
     _, outputs = split_values(feeds.circuit, record)

@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
+import json
+import os
 from dataclasses import replace
+from pathlib import Path
 from types import ModuleType
-from typing import Any
+from typing import Any, cast
 
 import pytest
+from eth_typing import ABIFunction
+from eth_utils.abi import abi_to_signature, function_signature_to_4byte_selector
 from hypothesis import given
 from hypothesis import strategies as st
 
 from zkdescent.core.errors import ChainError, ConfigError
 from zkdescent.verifier import (
-    Chain,
     FeedTerms,
     GasFeedClient,
     GasFeedPlan,
@@ -83,6 +87,8 @@ def test_a_round_from_submission_to_every_face(
     assert feed.state().latest is None
     assert feed.due_round() is None
     chain.wait_for_block(feed.schedule.window_end(1))
+    assert feed.due_round() is None
+    chain.mine()
     assert feed.due_round() == 1
     window = feed.window(1)
     record = infer(synthetic, feed, 1)
@@ -185,27 +191,65 @@ def test_terms_that_make_no_feed_are_refused(changes: dict[str, Any], what: str)
         FeedTerms(**(usual | changes))
 
 
-def test_a_term_out_of_range_is_refused_by_name() -> None:
-    when = Schedule(first_block=1, cadence=2**40, horizon=1, grace=1)
-    plan = GasFeedPlan(
-        terms=FeedTerms(
-            model_id=1,
-            commitment_hash=bytes(32),
-            owner="0x" + "11" * 20,
-            schedule=when,
-            min_answer=0,
-            max_answer=1,
-            description="a feed",
-        )
+def made_up(cadence: int = 1, first_block: int = 100, grace: int = 1) -> FeedTerms:
+    return FeedTerms(
+        model_id=1,
+        commitment_hash=bytes(32),
+        owner="0x" + "11" * 20,
+        schedule=Schedule(first_block=first_block, cadence=cadence, horizon=1, grace=grace),
+        min_answer=0,
+        max_answer=1,
+        description="a feed",
     )
+
+
+def test_a_term_out_of_range_is_refused_by_name() -> None:
+    assert GasFeedPlan(terms=made_up()).address != GasFeedPlan(terms=made_up(cadence=2)).address
     with pytest.raises(ConfigError, match="out of range"):
-        _ = plan.address
+        _ = GasFeedPlan(terms=made_up(cadence=2**40)).address
 
 
-def test_the_abi_in_the_wheel_has_chainlinks_face(chain: Chain) -> None:
-    contract = chain.contract("GasFeed", "0x" + "11" * 20)
-    for name, selector in CHAINLINK.items():
-        assert contract.get_function_by_name(name).selector == selector
-    assert {"ChainHistory", "PatientPayments"} <= {
-        load_artifact(name).name for name in ("ChainHistory", "PatientPayments")
+def test_plans_that_make_no_gas_feed_are_refused() -> None:
+    for window in (1, 65):
+        with pytest.raises(ConfigError, match="window"):
+            GasFeedPlan(terms=made_up(), window_blocks=window)
+    GasFeedPlan(terms=made_up(first_block=7))
+    with pytest.raises(ConfigError, match="whole window"):
+        GasFeedPlan(terms=made_up(first_block=6))
+    GasFeedPlan(terms=made_up(grace=247))
+    with pytest.raises(ConfigError, match="too short") as refused:
+        GasFeedPlan(terms=made_up(grace=248))
+    assert refused.value.expected == "capacity >= 257"
+
+
+def test_the_abi_in_the_wheel_has_chainlinks_face() -> None:
+    functions = {
+        entry["name"]: abi_to_signature(cast(ABIFunction, entry))
+        for entry in load_artifact("GasFeed").abi
+        if entry["type"] == "function"
     }
+    for name, selector in CHAINLINK.items():
+        assert "0x" + function_signature_to_4byte_selector(functions[name]).hex() == selector
+    (latest,) = (e for e in load_artifact("GasFeed").abi if e.get("name") == "latestRoundData")
+    outputs = [(part["name"], part["type"]) for part in latest["outputs"]]
+    assert outputs == [
+        ("roundId", "uint80"), ("answer", "int256"), ("startedAt", "uint256"),
+        ("updatedAt", "uint256"), ("answeredInRound", "uint80"),
+    ]  # fmt: skip
+
+
+VECTORS = Path(
+    os.environ.get("ZKDESCENT_VECTORS") or Path(__file__).resolve().parents[4] / "shared/vectors"
+)
+
+
+@pytest.mark.realdata
+def test_the_abi_equals_the_published_one() -> None:
+    """Chainlink's AggregatorV3Interface (smartcontractkit/chainlink-brownie-contracts, MIT)."""
+    published = json.loads((VECTORS / "AggregatorV3Interface.abi.json").read_text())
+    own = {entry.get("name"): entry for entry in load_artifact("GasFeed").abi}
+    for entry in published:
+        ours = dict(own[entry["name"]])
+        if ours["stateMutability"] == "pure":  # narrower than view, and called the same
+            ours["stateMutability"] = "view"
+        assert ours == entry

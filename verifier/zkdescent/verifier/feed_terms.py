@@ -24,6 +24,7 @@ FEED_TERMS_ABI = (
 DESCRIPTION_BYTES = 31
 HISTORY_CAPACITY = 256
 GAS_WINDOW_BLOCKS = 8
+MOST_WINDOW_BLOCKS = 64
 ZERO_ADDRESS = "0x" + "00" * 20
 
 
@@ -126,6 +127,30 @@ class GasFeedPlan(Record):
     terms: FeedTerms
     window_blocks: int = GAS_WINDOW_BLOCKS
     capacity: int = HISTORY_CAPACITY
+
+    def __post_init__(self) -> None:
+        when = self.terms.schedule
+        if not 2 <= self.window_blocks <= MOST_WINDOW_BLOCKS:
+            raise ConfigError(
+                "a gas feed's window",
+                expected=f"2 to {MOST_WINDOW_BLOCKS} blocks",
+                got=self.window_blocks,
+            )
+        if when.first_block + 1 < self.window_blocks:
+            raise ConfigError(
+                "round 1 has no whole window",
+                expected=f"first_block >= {self.window_blocks - 1}",
+                got=when.first_block,
+            )
+        # A block that is recorded while a round is open must not take the place of one of its own.
+        needed = when.horizon + when.grace + self.window_blocks
+        if needed > self.capacity:
+            raise ConfigError(
+                "the history is too short for the feed",
+                expected=f"capacity >= {needed}",
+                got=self.capacity,
+                hint="shorten horizon, grace or window, or give the history more room",
+            )
 
     def history_code(self) -> bytes:
         """Return the creation code of the history; feeds of one capacity share it."""

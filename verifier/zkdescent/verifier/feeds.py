@@ -99,10 +99,14 @@ class FeedClient:
         return FeedState(latest, status.tripped, status.stale, status.pausedUntil)
 
     def due_round(self) -> int | None:
-        """Return the newest round that the next block may submit; None while there is none."""
-        block = self._chain.block_number + 1
-        newest = self.schedule.newest_round(block)
-        due = newest > self.state().round and self.schedule.is_open(newest, block)
+        """Return the newest round to submit now; None while there is none.
+
+        One block after its window: nodes estimate gas on their newest block, where the hash of that
+        block itself is not to be had.
+        """
+        head = self._chain.block_number
+        newest = self.schedule.newest_round(head)
+        due = newest > self.state().round and self.schedule.is_open(newest, head + 1)
         return newest if due else None
 
     def answer(self, round_: int) -> Answer | None:
@@ -236,8 +240,9 @@ class GasFeedClient(FeedClient):
     ) -> Action:
         """Submit a round's proven answer, with those headers that the history lacks; once.
 
-        A round whose answer is there, whoever brought it, is found done. After it, read `state`: an
-        answer beyond the breaker trips the feed and is not stored.
+        A round whose answer is there, whoever brought it, is found done. Waits for the block after
+        the round's window. Afterwards read `state`: an answer beyond the breaker trips the feed and
+        is not stored.
 
         Args:
             inference: proven for this feed as requester and the round as nonce.
@@ -262,6 +267,7 @@ class GasFeedClient(FeedClient):
                 got=inputs,
                 hint="the chain was reorganised: prove the round again",
             )
+        self._chain.wait_for_block(self.schedule.window_end(round_) + 1)  # see due_round
         return ensure(
             self._chain,
             self._name(round_),
