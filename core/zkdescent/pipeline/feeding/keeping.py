@@ -193,9 +193,7 @@ class Keeper:
         self.health.looked(problem, head=head, round=state.round, stale=state.stale)
         if state.tripped:
             return None
-        schedule, block = self._feed.schedule, head + 1
-        newest = schedule.newest_round(block)
-        return newest if newest > state.round and schedule.is_open(newest, block) else None
+        return self._feed.due_round()
 
     def _made(self, made: Round) -> None:
         if made.sent:
