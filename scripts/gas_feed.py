@@ -181,9 +181,9 @@ def by_hand(
     """Blocks are made here: load in each, and the submission among it."""
     made: list[Round] = []
     reserve = RESERVE_GAS.get(chain.name, SUBMISSION_GAS)
-    first = maker.feed.schedule.newest_round(chain.block_number + 1) + 1
+    first = maker.feed.schedule.newest_round(chain.block_number) + 1
     for number in range(first, first + options.rounds):
-        while chain.block_number < maker.feed.schedule.window_end(number):
+        while chain.block_number <= maker.feed.schedule.window_end(number):
             load.queue()
             chain.mine(1)
         load.queue(reserve=reserve)
