@@ -15,7 +15,6 @@ from validators import (
     ATTESTATION_GAS,
     CALL_GAS,
     EPOCH_BLOCKS,
-    FLAKY,
     HIGH,
     LOW,
     STAKE,
@@ -99,7 +98,9 @@ def row(number: int, seed: int = 17) -> list[float]:
     """Features and targets of one made-up chain."""
     draw = np.random.default_rng([seed, number])
     people = population(int(draw.integers(1 << 30)))
-    world = World(float(np.exp(draw.uniform(np.log(0.4), np.log(3.5)))), float(draw.uniform(0.7, 2.4)))
+    world = World(
+        float(np.exp(draw.uniform(np.log(0.4), np.log(3.5)))), float(draw.uniform(0.7, 2.4))
+    )
     parameters = Parameters(
         int(draw.integers(LOW.reward, HIGH.reward + 1)),
         int(draw.integers(LOW.committee, HIGH.committee + 1)),

@@ -222,9 +222,7 @@ class Crowd:
 
     def decide(self, epoch: int, live: object) -> tuple[np.ndarray, np.ndarray]:
         """Who sends, (n,) bool, and blocks from duty to arrival, (n,) int."""
-        parameters = Parameters(
-            live.base_reward, live.committee_size, live.attestation_deadline
-        )
+        parameters = Parameters(live.base_reward, live.committee_size, live.attestation_deadline)
         world = world_at(epoch)
         sends = willing(self.people, world, parameters, epoch)
         arrival = arrivals(self.people, world, parameters, epoch)

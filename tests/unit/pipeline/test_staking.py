@@ -31,9 +31,7 @@ class Plan:
 @pytest.fixture(scope="module")
 def played() -> Any:
     """Six epochs of five validators: one stays away, one is late, one leaves and comes back."""
-    setting = Setting(
-        PARAMETERS, COUNT, 32, 8, changing=frozenset({4}), withdrawal_delay=1, pot=1
-    )
+    setting = Setting(PARAMETERS, COUNT, 32, 8, changing=frozenset({4}), withdrawal_delay=1, pot=1)
     behaviour = Plan([1, 1, 0, 1, 1], [0, 1, 0, 3, 0])
     with Chain.tester() as chain:
         arena = Arena.found(chain, setting, "test")
@@ -74,7 +72,9 @@ def test_money_is_conserved(played: Arena) -> None:
     pot, reserved, owed = call(functions.books())
     held = pot + reserved + owed
     for seat, account in enumerate(played.accounts):
-        held += call(functions.validator(seat)).stakeGwei + call(functions.creditOf(account.address))
+        held += call(functions.validator(seat)).stakeGwei + call(
+            functions.creditOf(account.address)
+        )
     node: Any = played.chain._node
     assert held * 10**9 == node.w3.eth.get_balance(played.terms.address)
     # Six epochs are over: seat 0 earned in each, seat 2 missed each.

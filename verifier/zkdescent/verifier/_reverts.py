@@ -156,9 +156,8 @@ STATE_ERRORS = frozenset({
     "FeedHasNoAnswer", "FeedIsTripped", "FeedIsStale", "FeedOutOfRange", "NothingQueued",
     "AmountInvalid", "BetterWait",
     # PinnedModel, ParameterController: a wrong moment, sender or configuration
-    "IsPaused", "NotTheGuardian", "PauseTooSoon", "ModelChangeTooEarly", "NoModelChange",
-    "ModelDoesNotFit", "DelayOutOfRange", "OwnableUnauthorizedAccount", "OwnableInvalidOwner",
-    "CoolingDown", "NoParameters", "NoCooldown", "TooManyParameters", "BadParameter", "BadScale",
+    "IsPaused", "NotTheGuardian", "ModelChangeTooEarly", "NoModelChange",
+    "ModelDoesNotFit", "DelayOutOfRange", "CoolingDown", "NoParameters", "NoCooldown", "TooManyParameters", "BadParameter", "BadScale",
     "NoSuchParameter", "TargetCount", "RailsOutOfRange", "NotInOctaves",
     # PaymentBatcher
     "NotTheOperator", "WrongFirst", "PaymentCount", "TooFewPayments", "RequestInTheFuture",
