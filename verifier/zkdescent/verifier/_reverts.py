@@ -157,7 +157,8 @@ STATE_ERRORS = frozenset({
     "AmountInvalid", "BetterWait",
     # PinnedModel, ParameterController: a wrong moment, sender or configuration
     "IsPaused", "NotTheGuardian", "ModelChangeTooEarly", "NoModelChange",
-    "ModelDoesNotFit", "DelayOutOfRange", "CoolingDown", "NoParameters", "NoCooldown", "TooManyParameters", "BadParameter", "BadScale",
+    "ModelDoesNotFit", "DelayOutOfRange", "CoolingDown",
+    "NoParameters", "NoCooldown", "TooManyParameters", "BadParameter", "BadScale",
     "NoSuchParameter", "TargetCount", "RailsOutOfRange", "NotInOctaves",
     # PaymentBatcher
     "NotTheOperator", "WrongFirst", "PaymentCount", "TooFewPayments", "RequestInTheFuture",

@@ -1,4 +1,4 @@
-"""Client of StakeRegistry.sol for those who attest: duties known ahead, votes signed, calls encoded.
+"""For those who attest to StakeRegistry.sol: duties known ahead, votes signed, aggregates.
 
 An epoch's duties follow from the hash of the block before it, so a validator knows where it sits
 before anybody has opened the epoch. Seats, committees and blocks are the contract's own words.
