@@ -1,9 +1,9 @@
 """Write rows.csv: what a window of epochs showed, and which parameters would have cost least.
 
 Each row is a made-up chain in a made-up world under parameters drawn at random. Its columns are
-the features of LocalStakeSource, which the contracts derive from StakeRegistry; its targets are what
-epochs like these come to and where between the rails the cheapest parameters lie. In most rows up to
-a quarter of the validators stay away or come late whatever is paid: to them no reward is the answer,
+the features of LocalStakeSource, which contracts derive from StakeRegistry; its targets are what
+epochs like these come to and where between the rails the cheapest parameters lie. In most rows up
+to a quarter of the validators stay away or come late whatever is paid: no reward is the answer,
 and the model has to learn how little an absence says.
 """
 
