@@ -93,8 +93,8 @@ def duties(
 def sign_vote(key: PrivateKey, digest: bytes) -> bytes:
     """Return a signature in 64 bytes (EIP-2098)."""
     signature = key.sign_msg_hash(digest)
-    parity_and_s = signature.v << 255 | signature.s
-    return signature.r.to_bytes(32, "big") + parity_and_s.to_bytes(32, "big")
+    parity_and_s = int(signature.v) << 255 | int(signature.s)
+    return int(signature.r).to_bytes(32, "big") + parity_and_s.to_bytes(32, "big")
 
 
 def aggregate(committee: int, votes: Mapping[int, bytes]) -> AggregateTuple:
