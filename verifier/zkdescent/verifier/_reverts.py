@@ -151,6 +151,7 @@ STATE_ERRORS = frozenset({
     # PaymentBatcher
     "NotTheOperator", "WrongFirst", "PaymentCount", "TooFewPayments", "RequestInTheFuture",
     "NothingBooked", "NotCovered", "PushFailed", "NoFlushAge",
+    "TooLittleGas",
     "ReentrancyGuardReentrantCall",
 })  # fmt: skip
 """Custom errors that name a wrong moment, sender or argument, not a wrong proof."""
