@@ -163,7 +163,12 @@ STATE_ERRORS = frozenset({
     "NoSuchParameter", "TargetCount", "RailsOutOfRange", "NotInOctaves",
     # PaymentBatcher
     "NotTheOperator", "WrongFirst", "PaymentCount", "TooFewPayments", "RequestInTheFuture",
+<<<<<<< HEAD
     "CreditNotDue", "NothingBooked", "NotCovered", "PushFailed", "NoFlushAge",
+=======
+    "NothingBooked", "NotCovered", "PushFailed", "NoFlushAge",
+    "TooLittleGas",
+>>>>>>> tuner
     "ReentrancyGuardReentrantCall",
     # StakeRegistry, its sources and controller
     "ParametersOutOfRange", "BadEpochBlocks", "BadGenesis", "NotTheBinder", "AlreadyBound",
