@@ -163,12 +163,7 @@ STATE_ERRORS = frozenset({
     "NoSuchParameter", "TargetCount", "RailsOutOfRange", "NotInOctaves",
     # PaymentBatcher
     "NotTheOperator", "WrongFirst", "PaymentCount", "TooFewPayments", "RequestInTheFuture",
-<<<<<<< HEAD
-    "CreditNotDue", "NothingBooked", "NotCovered", "PushFailed", "NoFlushAge",
-=======
-    "NothingBooked", "NotCovered", "PushFailed", "NoFlushAge",
-    "TooLittleGas",
->>>>>>> tuner
+    "NothingBooked", "NotCovered", "PushFailed", "NoFlushAge", "TooLittleGas",
     "ReentrancyGuardReentrantCall",
     # StakeRegistry, its sources and controller
     "ParametersOutOfRange", "BadEpochBlocks", "BadGenesis", "NotTheBinder", "AlreadyBound",
