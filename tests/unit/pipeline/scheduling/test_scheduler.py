@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import replace
+from typing import Any
 
 import pytest
 
@@ -194,6 +195,6 @@ def test_other_numbers_of_jobs_are_refused(text: str) -> None:
 
 
 @pytest.mark.parametrize("wrong", [{"jobs": 0}, {"threads": 0}, {"memory_mb": 0.0}])
-def test_impossible_limits_are_refused(wrong: dict[str, int]) -> None:
+def test_impossible_limits_are_refused(wrong: dict[str, Any]) -> None:
     with pytest.raises(ConfigError):
         Limits(**wrong)
