@@ -181,9 +181,9 @@ def by_hand(
     """Blocks are made here: load in each, and the submission among it."""
     made: list[Round] = []
     reserve = RESERVE_GAS.get(chain.name, SUBMISSION_GAS)
-    first = maker.feed.schedule.newest_round(chain.block_number + 1) + 1
+    first = maker.feed.schedule.newest_round(chain.block_number) + 1
     for number in range(first, first + options.rounds):
-        while chain.block_number < maker.feed.schedule.window_end(number):
+        while chain.block_number <= maker.feed.schedule.window_end(number):
             load.queue()
             chain.mine(1)
         load.queue(reserve=reserve)
@@ -273,8 +273,9 @@ def show(
     table = Table(title="Gas feed", show_header=False, title_justify="left")
     low, high = min(fees.values()) / GWEI, max(fees.values()) / GWEI
     sent = sum(r.sent for r in rounds)
+    stored = sum(r.stored == r.forecast for r in rounds)
     for name, value in (
-        ("rounds submitted, each with a verified proof", f"{sent} of {options.rounds}"),
+        ("rounds answered, each with a verified proof", f"{stored} of {options.rounds}"),
         ("rounds missed", str(missed)),
         ("base fee moved between", f"{low:.4f} and {high:.4f} gwei"),
         (f"mean absolute error {HORIZON} blocks ahead: feed", error([r.forecast for r in rounds])),

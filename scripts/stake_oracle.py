@@ -4,9 +4,11 @@
     python scripts/stake_oracle.py --rpc anvil
     python scripts/stake_oracle.py --rpc http://127.0.0.1:8545   # a development node of yours
 
-Trains, proves and mints the model, then plays three chains of 64 validators block by block: with the
-parameters that are best on a calm day and stay; with the controller; and with the controller and a
-fifth of the validators in league to push it. Ends in a table and a PNG.
+Trains, proves and mints the model, then plays three chains of 64 validators block by block: with
+the parameters that are best on a calm day and stay; with the controller; and with the controller
+and a fifth of the validators in league to push it.
+
+Ends in a table and a PNG.
 """
 
 from __future__ import annotations

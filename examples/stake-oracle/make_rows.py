@@ -1,10 +1,10 @@
 """Write rows.csv: what a window of epochs showed, and which parameters would have cost least.
 
-Each row is a made-up chain in a made-up world under parameters drawn at random. Its columns are the
-features of LocalStakeSource, which the contracts derive from StakeRegistry; its targets are what epochs
-like these come to and where between the rails the cheapest parameters lie. In most rows up to a quarter
-of the validators stay away or come late whatever is paid, alone or in league: to them no reward is the
-answer, and the model has to learn how little an absence says.
+Each row is a made-up chain in a made-up world under parameters drawn at random. Its columns are
+the features of LocalStakeSource, which contracts derive from StakeRegistry; its targets are what
+epochs like these come to and where between the rails the cheapest parameters lie. In most rows up
+to a quarter of the validators stay away or come late whatever is paid: no reward is the answer,
+and the model has to learn how little an absence says.
 """
 
 import csv
@@ -15,7 +15,6 @@ from validators import (
     ATTESTATION_GAS,
     CALL_GAS,
     EPOCH_BLOCKS,
-    FLAKY,
     HIGH,
     LOW,
     STAKE,
@@ -32,7 +31,8 @@ from validators import (
 
 WINDOW = 8
 FEATURES = (
-    "participation", "late", "ever", "always", "delay", "gas", "paid", "reward", "committee", "deadline",
+    "participation", "late", "ever", "always", "delay", "gas", "paid",
+    "reward", "committee", "deadline",
 )  # fmt: skip
 TARGETS = ("next_participation", "next_cost", "best_reward", "best_committee", "best_deadline")
 COST_UNIT = 512.0
@@ -99,7 +99,9 @@ def row(number: int, seed: int = 17) -> list[float]:
     """Features and targets of one made-up chain."""
     draw = np.random.default_rng([seed, number])
     people = population(int(draw.integers(1 << 30)))
-    world = World(float(np.exp(draw.uniform(np.log(0.4), np.log(3.5)))), float(draw.uniform(0.7, 2.4)))
+    world = World(
+        float(np.exp(draw.uniform(np.log(0.4), np.log(3.5)))), float(draw.uniform(0.7, 2.4))
+    )
     parameters = Parameters(
         int(draw.integers(LOW.reward, HIGH.reward + 1)),
         int(draw.integers(LOW.committee, HIGH.committee + 1)),

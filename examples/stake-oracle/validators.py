@@ -1,8 +1,8 @@
 """Validators of mixed behaviour, and what an epoch of theirs comes to.
 
-Everything random is a function of (seed, epoch, validator), whatever the parameters are, so that two
-runs under different parameters differ by the parameters alone. Rewards, costs and values are gwei for
-each increment (1 ether) of stake and epoch; times are blocks.
+Everything random is a function of (seed, epoch, validator), whatever the parameters are, so that
+two runs under different parameters differ by the parameters alone. Rewards, costs and values are
+gwei for each increment (1 ether) of stake and epoch; times are blocks.
 """
 
 from dataclasses import dataclass
@@ -17,8 +17,8 @@ VALIDATORS = 64
 STAKE = 32
 NOISE = 0.4  # of a validator's cost from epoch to epoch, as the sigma of its logarithm
 
-# What the chain's users lose: for each increment that missed its duty, for each block of the deadline, for
-# which they wait until a committee has spoken, and for gas, which has a price.
+# What the chain's users lose: for each increment that missed its duty, for each block of the
+# deadline, for which they wait until a committee has spoken, and for gas, which has a price.
 MISS_VALUE = 1000.0
 WAIT_VALUE = 9.0
 GAS_PRICE = 0.1
@@ -28,7 +28,7 @@ CALL_GAS, ATTESTATION_GAS = 60_000, 12_000
 
 @dataclass(frozen=True)
 class Parameters:
-    """What the protocol asks for: baseReward, committeeSize, attestationDeadline of StakeRegistry."""
+    """What StakeRegistry asks for: baseReward, committeeSize, attestationDeadline."""
 
     reward: int
     committee: int
@@ -88,7 +88,7 @@ def with_adversaries(people: Population, share: float = 0.2) -> Population:
 
 
 def scale(people: Population, world: World, parameters: Parameters) -> np.ndarray:
-    """Median latency of each (n,): a busy network, and committees that all speak at once, are slow."""
+    """Median latency of each (n,): busy networks and large committees are slow."""
     return people.latency * world.congestion * (0.6 + parameters.committee / 20)
 
 
@@ -105,7 +105,7 @@ def chance(people: Population, world: World, parameters: Parameters) -> np.ndarr
 
 
 def normal(x: np.ndarray) -> np.ndarray:
-    """The standard normal distribution function (Zelen and Severo 1964, 26.2.17: error below 1e-7)."""
+    """The standard normal distribution function (Zelen and Severo 1964, 26.2.17)."""
     t = 1 / (1 + 0.2316419 * np.abs(x))
     b = (0.319381530, -0.356563782, 1.781477937, -1.821255978, 1.330274429)
     tail = np.exp(-x * x / 2) / np.sqrt(2 * np.pi) * sum(c * t ** (k + 1) for k, c in enumerate(b))
@@ -222,9 +222,7 @@ class Crowd:
 
     def decide(self, epoch: int, live: object) -> tuple[np.ndarray, np.ndarray]:
         """Who sends, (n,) bool, and blocks from duty to arrival, (n,) int."""
-        parameters = Parameters(
-            live.base_reward, live.committee_size, live.attestation_deadline
-        )
+        parameters = Parameters(live.base_reward, live.committee_size, live.attestation_deadline)
         world = world_at(epoch)
         sends = willing(self.people, world, parameters, epoch)
         arrival = arrivals(self.people, world, parameters, epoch)

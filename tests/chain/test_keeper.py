@@ -6,17 +6,17 @@ Whatever they meet: no wrong answer is stored, no round is submitted twice, ever
 from __future__ import annotations
 
 import json
+import os
 import random
 import signal
 import subprocess
 import sys
-import threading
 import time
 import urllib.request
 from collections import Counter
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import IO, Any
+from typing import Any
 
 import pytest
 
@@ -43,48 +43,69 @@ def running(project: Project) -> Iterator[Scene]:
 
 
 @pytest.fixture
-def keep(running: Scene) -> Iterator[Callable[..., Keeper]]:
+def keep() -> Iterator[Callable[..., Keeper]]:
     """Start a keeper; none outlives the test."""
-    started: list[Keeper] = []
+    nursery, started = Nursery(), list[Keeper]()
 
     def start(file: Path, *, account: int = KEEPER) -> Keeper:
-        started.append(Keeper(running, file, account=account))
+        started.append(Keeper(nursery, file, account=account))
         return started[-1]
 
     yield start
     for keeper in started:
-        if keeper.process.poll() is None:
+        if keeper.code is None:
             keeper.end(signal.SIGKILL)
+    nursery.close()
+
+
+class Nursery:
+    """Where keepers are forked; see nursery.py."""
+
+    def __init__(self) -> None:
+        self._process = subprocess.Popen(
+            [sys.executable, str(Path(__file__).with_name("nursery.py"))],
+            stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True,
+        )  # fmt: skip
+
+    def ask(self, *words: object) -> int:
+        assert self._process.stdin is not None
+        assert self._process.stdout is not None
+        self._process.stdin.write(" ".join(str(word) for word in words) + "\n")
+        self._process.stdin.flush()
+        return int(self._process.stdout.readline())
+
+    def close(self) -> None:
+        self._process.communicate()
 
 
 class Keeper:
     """A keeper's process, and the events it told."""
 
-    def __init__(self, made: Scene, file: Path, *, account: int = KEEPER) -> None:
-        self.process = subprocess.Popen(
-            [sys.executable, "-c", "from zkdescent.cli import main; main()", "keep", str(file),
-             "--json"],
-            stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True,
-            env=made.environment(account=account),
-        )  # fmt: skip
-        self.events: list[dict[str, Any]] = []
-        assert self.process.stdout is not None
-        self._reader = threading.Thread(target=self._read, args=(self.process.stdout,), daemon=True)
-        self._reader.start()
+    def __init__(self, nursery: Nursery, file: Path, *, account: int = KEEPER) -> None:
+        self._nursery = nursery
+        self._out = file.parent / f"events-{time.monotonic_ns()}.jsonl"
+        self.process = nursery.ask("start", file, self._out, account)
+        self.code: int | None = None
 
-    def _read(self, stream: IO[str]) -> None:
-        for line in stream:
-            if line.endswith("\n"):  # a line that a kill has torn was not told
-                self.events.append(json.loads(line))
+    @property
+    def events(self) -> list[dict[str, Any]]:
+        """What it has told; a line that a kill has torn was not told."""
+        if not self._out.exists():
+            return []
+        lines = self._out.read_text().splitlines(keepends=True)
+        return [json.loads(line) for line in lines if line.endswith("\n")]
 
     def of(self, kind: str) -> list[dict[str, Any]]:
-        return [event for event in self.events if event["event"] == kind]
+        return [event for event in self.events if event.get("event") == kind]
 
     def end(self, number: signal.Signals) -> int:
-        self.process.send_signal(number)
-        code = self.process.wait(timeout=TIMEOUT_S)
-        self._reader.join(timeout=10)
-        return code
+        os.kill(self.process, number)
+        return self.wait()
+
+    def wait(self) -> int:
+        if self.code is None:
+            self.code = self._nursery.ask("wait", self.process)
+        return self.code
 
 
 def until(condition: Callable[[], bool], what: str, timeout_s: float = TIMEOUT_S) -> None:
@@ -171,8 +192,7 @@ def test_two_keepers_at_once_answer_each_round_once(
     until(lambda: bool(keepers[0].of("started") and keepers[1].of("started")), "both started")
 
     third = keep(files[0])
-    assert third.process.wait(timeout=TIMEOUT_S) == 1
-    until(lambda: bool(third.events), "what it says")
+    assert third.wait() == 1
     assert "another keeper runs" in third.events[-1]["message"]
 
     started = keepers[0].of("started")[0]

@@ -15,6 +15,9 @@ abstract contract PaymentBatcher is IPaymentBatcher, ReentrancyGuardTransient {
     uint256 public constant MOST_PAYMENTS = 128;
     /// @dev Enough for a wallet contract to take a payment; who needs more withdraws.
     uint256 private constant _PUSH_GAS = 50_000;
+    /// @dev What must be left for a push to get all of it: 64/63 of it (EIP-150), and 36,600 for the value, a
+    /// cold address and a new account.
+    uint256 private constant _PUSH_RESERVE = 90_000;
 
     /// @inheritdoc IPaymentBatcher
     address public immutable operator;
@@ -125,6 +128,8 @@ abstract contract PaymentBatcher is IPaymentBatcher, ReentrancyGuardTransient {
 
     /// @dev Nothing of the answer is copied: a recipient can make his own payment fail and no other.
     function _push(address recipient, uint64 quanta) private returns (bool ok) {
+        // Or whoever sends too little gas could make a push fail, and a gas estimate would find that cheapest.
+        if (gasleft() < _PUSH_RESERVE) revert TooLittleGas();
         uint256 amount = uint256(quanta) * QUANTUM;
         assembly ("memory-safe") {
             ok := call(_PUSH_GAS, recipient, amount, 0, 0, 0, 0)

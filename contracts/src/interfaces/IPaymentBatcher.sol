@@ -34,6 +34,7 @@ interface IPaymentBatcher {
     error NothingBooked(address recipient);
     error NotCovered(uint256 owed, uint256 balance);
     error PushFailed(address recipient);
+    error TooLittleGas();
     error NoFlushAge();
 
     /// @notice Pay a batch: `batchSize` payments or more, or the oldest `flushAge` blocks old. Operator only.

@@ -208,6 +208,19 @@ contract PaymentBatcherTest is Test {
         assertEq(batcher.owed(), 3);
     }
 
+    function test_too_little_gas_reverts_and_makes_no_push_fail() public {
+        batcher = make(8, 0);
+        uint256[] memory payments = pair(payment(alice, 5, 1000), payment(bob, 7, 1000));
+        bytes memory call_ = abi.encodeCall(IPaymentBatcher.flush, (0, payments, new address[](0)));
+        for (uint256 gas_ = 60_000; gas_ < 240_000; gas_ += 4_000) {
+            vm.prank(operator);
+            (bool ok,) = address(batcher).call{gas: gas_}(call_);
+            assertEq(batcher.owed(), 0);
+            if (ok) return assertTrue(alice.balance == 5 * QUANTUM && bob.balance == 7 * QUANTUM, "sent");
+        }
+        assertTrue(false, "never enough");
+    }
+
     function test_the_operator_takes_out_what_nobody_is_owed() public {
         flush(0, pair(payment(alice, 5, 1000), payment(bob, 7, 1000)), new address[](0));
         uint256 spare = 1 ether - 12 * QUANTUM;

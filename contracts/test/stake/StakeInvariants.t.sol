@@ -174,15 +174,21 @@ contract StakeInvariantsTest is Test {
     }
 
     /// stakes + credits + pot + reserved + owed == balance.
+    /// forge-config: default.invariant.runs = 6
+    /// forge-config: default.invariant.depth = 80
     function invariant_funds_are_conserved() public view {
         assertEq(handler.sumOfBooks(), handler.registryOf().balance);
     }
 
+    /// forge-config: default.invariant.runs = 6
+    /// forge-config: default.invariant.depth = 80
     function invariant_nothing_wrong_is_accepted() public view {
         assertEq(handler.wronglyAccepted(), 0);
     }
 
     /// Only timely votes, each once, by the handler's own books.
+    /// forge-config: default.invariant.runs = 6
+    /// forge-config: default.invariant.depth = 80
     function invariant_attesting_stake_is_that_of_timely_votes() public view {
         uint256 latest = handler.latest();
         for (uint256 epoch = latest > 6 ? latest - 6 : 1; epoch <= latest; ++epoch) {

@@ -36,6 +36,7 @@ def open_chain(
     *,
     read_only: bool = False,
     patience_s: float | None = None,
+    retries: int = 0,
 ) -> Iterator[Chain]:
     """Open the chain that the project names, and close it.
 
@@ -46,6 +47,7 @@ def open_chain(
         report: told what is waited for.
         read_only: for a URL, ask for no key; nothing can be sent then.
         patience_s: wait no longer than this for a transaction, whatever the project says.
+        retries: how often a request to a URL is repeated whose connection fails.
     """
     from zkdescent.verifier import Chain, SendPolicy
 
@@ -72,6 +74,7 @@ def open_chain(
             ),
             outbox=project.store_directory / CHAIN_FOLDER,
             notice=(report or Reporter()).note,
+            retries=retries,
         )
     with chain:
         yield chain

@@ -38,11 +38,11 @@ def lookup(words: tuple[str, ...]) -> Any:
 
 def test_the_commands_are_the_declared_ones() -> None:
     assert [" ".join(words) for words in commands()] == [
-        "bench", "bundle", "compile", "demo", "deploy", "doctor", "estimate", "explore", "gas",
-        "gc", "infer", "init", "model show", "onnx prove", "onnx verify", "prove", "report", "run",
-        "setup barretenberg", "srs fetch", "srs status", "srs verify", "status", "submit",
-        "task abort", "task create", "task reclaim", "task seal", "task status", "task withdraw",
-        "train", "tune", "verify",
+        "bench", "bundle", "compile", "data fees", "demo", "deploy", "doctor", "estimate",
+        "explore", "feed deploy", "gas", "gc", "infer", "init", "keep", "model show", "onnx prove",
+        "onnx verify", "prove", "report", "run", "setup barretenberg", "srs fetch", "srs status",
+        "srs verify", "status", "submit", "task abort", "task create", "task reclaim", "task seal",
+        "task status", "task withdraw", "train", "tune", "verify",
     ]  # fmt: skip
 
 

@@ -89,6 +89,8 @@ def test_every_error_of_the_contracts_is_sorted_on_purpose() -> None:
         "AdmissionIncomplete", "RunIncomplete", "RunNotFinalised", "TooManyProofs",
         "NotThePinnedModel", "NotThisChain", "NotTheParent", "FieldTooLarge", "ModelShapeDiffers",
         "InputsNotNewer", "AnswerOutOfBounds", "NoMinimum",
+        "BranchDiffers", "BranchLength", "LeafCount", "NoEvidence", "NotANode", "NotAShare",
+        "NotAUint64", "SignatureCount", "WrongSigner",
     }  # fmt: skip
     names = {str(entry["name"]) for entry in known_errors().values()}
     assert names - STATE_ERRORS - rejections == set()

@@ -8,7 +8,9 @@ from urllib.parse import urlsplit
 from eth_utils.address import to_checksum_address
 from hexbytes import HexBytes
 from requests import Session
+from requests.adapters import HTTPAdapter
 from requests.exceptions import RequestException
+from urllib3.util.retry import Retry
 from web3 import HTTPProvider, Web3
 from web3.exceptions import ContractLogicError, Web3Exception
 
@@ -19,10 +21,14 @@ from zkdescent.verifier._reverts import Reverted
 from zkdescent.verifier.twins.header import header_rlp
 
 _REQUEST_TIMEOUT_S = 60
+_BACKOFF_S = 0.1  # doubled each time
 
 
 class HttpNode:
     """A node reached over HTTP(S), behind the interface that :class:`~.chain.Chain` uses.
+
+    Args:
+        retries: how often a request is repeated whose connection fails.
 
     Raises:
         ConfigError: the URL is no http(s) URL.
@@ -31,7 +37,7 @@ class HttpNode:
 
     gas_limit: int | None = None  # estimated per transaction
 
-    def __init__(self, url: str, *, process: AnvilProcess | None = None) -> None:
+    def __init__(self, url: str, *, process: AnvilProcess | None = None, retries: int = 0) -> None:
         if urlsplit(url).scheme not in ("http", "https"):
             # A URL may hold an access token: errors name the scheme or the host only.
             scheme = urlsplit(url).scheme
@@ -42,6 +48,13 @@ class HttpNode:
         session = Session()
         # A proxy from the environment has no business with our own loopback node.
         session.trust_env = process is None
+        if retries:
+            # Whatever is asked may be asked twice: signed transactions are taken once.
+            again = Retry(
+                retries, backoff_factor=_BACKOFF_S, allowed_methods=None, raise_on_status=False
+            )
+            session.mount("http://", HTTPAdapter(max_retries=again))
+            session.mount("https://", HTTPAdapter(max_retries=again))
         options = {"timeout": _REQUEST_TIMEOUT_S}
         self.w3 = Web3(HTTPProvider(url, request_kwargs=options, session=session))
         chain_id = self.rpc("eth_chainId")

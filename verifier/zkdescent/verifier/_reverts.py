@@ -163,7 +163,7 @@ STATE_ERRORS = frozenset({
     "NoSuchParameter", "TargetCount", "RailsOutOfRange", "NotInOctaves",
     # PaymentBatcher
     "NotTheOperator", "WrongFirst", "PaymentCount", "TooFewPayments", "RequestInTheFuture",
-    "CreditNotDue", "NothingBooked", "NotCovered", "PushFailed", "NoFlushAge",
+    "NothingBooked", "NotCovered", "PushFailed", "NoFlushAge", "TooLittleGas",
     "ReentrancyGuardReentrantCall",
     # StakeRegistry, its sources and controller
     "ParametersOutOfRange", "BadEpochBlocks", "BadGenesis", "NotTheBinder", "AlreadyBound",

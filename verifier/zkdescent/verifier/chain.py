@@ -154,6 +154,7 @@ class Chain:
         policy: SendPolicy | None = None,
         outbox: Path | None = None,
         notice: Notice = _ignore,
+        retries: int = 0,
     ) -> Chain:
         """Use a running node; the key comes from an environment variable or a keystore file.
 
@@ -163,6 +164,7 @@ class Chain:
             policy: how transactions are sent; see :class:`~.sending.SendPolicy`.
             outbox: folder that keeps what is on its way, for a process that comes after a crash.
             notice: told what is waited for, in sentences.
+            retries: how often a request is repeated whose connection fails.
 
         Raises:
             ConfigError: no key was named or it can't be read, or the URL is none.
@@ -179,7 +181,8 @@ class Chain:
             account = account_from_environment(key_env)
         else:
             account = account_from_keystore(Path(str(keystore)), password)
-        return cls._over(HttpNode(url), account, policy or SendPolicy(), outbox, notice)
+        node = HttpNode(url, retries=retries)
+        return cls._over(node, account, policy or SendPolicy(), outbox, notice)
 
     @classmethod
     def reader(cls, url: str) -> Chain:

@@ -240,9 +240,9 @@ class GasFeedClient(FeedClient):
     ) -> Action:
         """Submit a round's proven answer, with those headers that the history lacks; once.
 
-        A round whose answer is there, whoever brought it, is found done. Waits for the block after the
-        round's window. Afterwards read `state`: an
-        answer beyond the breaker trips the feed and is not stored.
+        A round whose answer is there, whoever brought it, is found done. Waits for the block after
+        the round's window. Afterwards read `state`: an answer beyond the breaker trips the feed and
+        is not stored.
 
         Args:
             inference: proven for this feed as requester and the round as nonce.

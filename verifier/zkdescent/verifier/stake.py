@@ -1,4 +1,4 @@
-"""Client of StakeRegistry.sol for those who attest: duties known ahead, votes signed, calls encoded.
+"""For those who attest to StakeRegistry.sol: duties known ahead, votes signed, aggregates.
 
 An epoch's duties follow from the hash of the block before it, so a validator knows where it sits
 before anybody has opened the epoch. Seats, committees and blocks are the contract's own words.
@@ -93,8 +93,8 @@ def duties(
 def sign_vote(key: PrivateKey, digest: bytes) -> bytes:
     """Return a signature in 64 bytes (EIP-2098)."""
     signature = key.sign_msg_hash(digest)
-    parity_and_s = signature.v << 255 | signature.s
-    return signature.r.to_bytes(32, "big") + parity_and_s.to_bytes(32, "big")
+    parity_and_s = int(signature.v) << 255 | int(signature.s)
+    return int(signature.r).to_bytes(32, "big") + parity_and_s.to_bytes(32, "big")
 
 
 def aggregate(committee: int, votes: Mapping[int, bytes]) -> AggregateTuple:

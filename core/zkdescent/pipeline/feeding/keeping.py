@@ -32,6 +32,7 @@ Tell = Callable[[dict[str, Any]], None]
 """Told every event, a JSON object with ``event``: what happened. See docs/feeds.md."""
 
 _LONGEST_PAUSE_S = 10.0
+_RETRIES = 3
 _FATAL = (ConfigError, ArtefactError)
 
 
@@ -78,8 +79,9 @@ def _opened(
         attempt = ExitStack()
         try:
             with stopper.interruptible():
+                patience_s = feed.config.keeper.patience_s
                 chain = attempt.enter_context(
-                    open_chain(feed.project, report, patience_s=feed.config.keeper.patience_s)
+                    open_chain(feed.project, report, patience_s=patience_s, retries=_RETRIES)
                 )
                 address = feed_address(feed, chain)
                 _lock(attempt, chain, address)
@@ -191,9 +193,7 @@ class Keeper:
         self.health.looked(problem, head=head, round=state.round, stale=state.stale)
         if state.tripped:
             return None
-        schedule, block = self._feed.schedule, head + 1
-        newest = schedule.newest_round(block)
-        return newest if newest > state.round and schedule.is_open(newest, block) else None
+        return self._feed.due_round()
 
     def _made(self, made: Round) -> None:
         if made.sent:

@@ -168,7 +168,10 @@ class Arena:
         sends, arrival = behaviour.decide(epoch, parameters)
         due: dict[int, list[int]] = {}
         end = self.terms.start_of(epoch + 1) - 1
+        idle = self._idle(epoch)
         for seat in np.flatnonzero(sends):
+            if int(seat) in idle:
+                continue
             block = where[int(seat)].block + int(arrival[seat])
             if block <= end:
                 due.setdefault(block, []).append(int(seat))
@@ -186,6 +189,16 @@ class Arena:
         record = self._record(epoch, parameters, seats)
         self.records.append(record)
         return record
+
+    def _idle(self, epoch: int) -> set[int]:
+        """Seats without a duty in the epoch: of those who left, or have not come back yet."""
+        idle = set()
+        for seat in self.setting.changing:
+            v = self.chain.call(self.registry.functions.validator(seat))
+            changed = v.changeEpoch != 0 and epoch >= v.changeEpoch
+            if (v.nextIncrements if changed else v.increments) == 0:
+                idle.add(seat)
+        return idle
 
     def _attest(
         self, blocks: BlockMaker, epoch: int, where: dict[int, Duty], seats: list[int]

@@ -1,4 +1,4 @@
-"""An arm: one chain of validators from its founding to its last epoch, with or without a controller."""
+"""An arm: one chain of validators from founding to last epoch, with or without a controller."""
 
 from __future__ import annotations
 
@@ -94,13 +94,8 @@ def _oracle(chain: Chain, project: Project, arena: Arena, arm: Arm) -> Oracle:
         for value, (low, high, step) in zip(start, arm.rails, strict=True)
     )
     units = arm.rails[0][1], arm.rails[1][1]
-    oracle = Oracle(
-        chain,
-        project,
-        arena,
-        model,
-        OraclePlan(WINDOW, CADENCE, *units, (specs[0], specs[1], specs[2])),
-    )
+    chosen = OraclePlan(WINDOW, CADENCE, *units, (specs[0], specs[1], specs[2]))
+    oracle = Oracle(chain, project, arena, model, chosen)
     oracle.bind()
     return oracle
 

@@ -41,9 +41,10 @@ class BlockMaker:
         if address not in self._nonces:
             count = self._node.w3.eth.get_transaction_count(address, "latest")
             self._nonces[address] = int(count)
+        gas = _KEEPER_GAS if address == self._chain.address else _OTHERS_GAS
         signed: Any = account.sign_transaction({
             "type": 2, "chainId": self._chain.chain_id, "to": to_checksum_address(to),
-            "value": value, "data": data, "gas": _KEEPER_GAS if address == self._chain.address else _OTHERS_GAS,
+            "value": value, "data": data, "gas": gas,
             "nonce": self._nonces[address], "maxFeePerGas": _FEE, "maxPriorityFeePerGas": 1,
         })  # fmt: skip
         self._nonces[address] += 1

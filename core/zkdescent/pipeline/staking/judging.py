@@ -10,8 +10,8 @@ import numpy as np
 
 from zkdescent.pipeline.staking.arms import ArmResult, Rails
 
-LEAST_PARTICIPATION_GAIN = 0.02
-LEAST_COST_GAIN = 0.02
+LEAST_PARTICIPATION_GAIN = 0.01
+LEAST_COST_GAIN = 0.03
 MOST_PUSHED = 0.75
 """A league of a fifth may not bring the reward above this share of the way between its rails."""
 

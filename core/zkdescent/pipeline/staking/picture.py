@@ -16,7 +16,7 @@ _SMOOTH = 5
 
 
 def plot_arms(results: Sequence[ArmResult], cost: Callable[..., float]) -> bytes:
-    """Return a PNG: epochs to the right; means over five epochs, and the parameters as they were."""
+    """Return a PNG: over the epochs, means of five of them, and the parameters as they were."""
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
 

@@ -1,6 +1,6 @@
 """Merkle trees of SSZ objects, and branches in them (twin of Ssz.sol).
 
-consensus-specs: ssz/simple-serialize.md (Merkleization), ssz/merkle-proofs.md (generalised indices);
+consensus-specs: ssz/simple-serialize.md (Merkleization), ssz/merkle-proofs.md (indices);
 the layout of BeaconBlock and BeaconState is that of Electra (electra/beacon-chain.md).
 
 >>> tree = container([uint64(7), uint64(9)])
@@ -75,7 +75,7 @@ def depth_of(gindex: int) -> int:
 
 
 def concat(*gindices: int) -> int:
-    """Return the index of a node of a node's tree in the outer tree (concat_generalized_indices)."""
+    """Return a node's index in the outer tree (concat_generalized_indices)."""
     outer = 1
     for inner in gindices:
         depth = depth_of(inner)

@@ -24,7 +24,7 @@ class Surrogate(nn.Module):
         self.curvature = nn.Parameter(torch.zeros(parameters))
 
     def forward(self, rows: Tensor) -> Tensor:  # (n, d + 1) -> (n, 2 d + 1)
-        at, gate = rows.split([self.parameters_count, 1], dim=1)
+        at, gate = torch.split(rows, [self.parameters_count, 1], dim=1)
         terms = at * self.slope + (at * at - 0.5) * self.curvature
         cost = self.cost + terms.sum(dim=1, keepdim=True)
         return torch.cat([cost, gate * self.slope, gate * self.curvature], dim=1)
