@@ -6,9 +6,9 @@ import {IModelRegistry} from "./IModelRegistry.sol";
 /// @title The one model that a contract listens to
 /// @notice A model is pinned by its id and by keccak256(abi.encode(commitment)). Only the owner may name
 /// another, and it takes effect no earlier than `modelDelay` seconds after everybody could see it, and no later
-/// than 14 days after that. A guardian
-/// may stop the contract for `pauseLength` seconds and do nothing else; his next pause may begin no earlier
-/// than `pauseLength` seconds after the last one ended, so he can't stop it for good.
+/// than 14 days after that. A guardian may stop the contract for `pauseLength` seconds and do nothing else;
+/// his next pause may begin no earlier than `pauseLength` seconds after the last one ended, so he can't stop
+/// it for good.
 interface IPinnedModel {
     /// @notice A model, and from when (seconds) it may take the place of the pinned one; zero: none waits.
     struct PendingModel {
