@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 from zkdescent.core.config import PROJECT_FILE, Project, load_project
 from zkdescent.core.errors import ChainError, ConfigError
 from zkdescent.core.records import Record
-from zkdescent.pipeline.proving import load_trajectory
+from zkdescent.pipeline.artefacts import load_trajectory
 from zkdescent.pipeline.reporting import Reporter
 from zkdescent.pipeline.running import run_project
 from zkdescent.pipeline.tuning.design import (
@@ -86,9 +86,7 @@ def run_tuning(
     from zkdescent.verifier.controllers import ModelPin
 
     if directory.exists() and any(directory.iterdir()):
-        raise ConfigError(
-            "the directory is not empty", path=directory, hint="name a new one with --out"
-        )
+        raise ConfigError("the directory is not empty", path=directory, hint="name a new one")
     design = design or Design()
     ensure_deployed(chain)
     points = measure_design(chain, design, report)
