@@ -173,6 +173,7 @@ def test_schedules_without_rounds_are_refused(changes: dict[str, int], what: str
         ({"owner": "0x12"}, "owner"),
         ({"guardian": "nobody"}, "guardian"),
         ({"stale_seconds": 0}, "stale_seconds"),
+        ({"timelock_seconds": 59}, "timelock_seconds"),
         ({"min_answer": 2, "max_answer": 1}, "bounds"),
     ],
 )
