@@ -84,14 +84,18 @@ endif
 demo: dev prover
 	$(BIN)/zkdescent demo -C demo $(DEMO)
 
-# Each ends in a table and a PNG in build/scripts. SCRIPTS=gas_feed runs one of them.
+# Each starts from nothing and ends in a table and a PNG in SCRIPTS_OUT. SCRIPTS=gas_feed runs one of them,
+# RPC=anvil all on a node.
 SCRIPTS ?= gas_feed tuned_contract stake_oracle
+SCRIPTS_OUT ?= build/scripts
+RPC ?= tester
 
 scripts: dev prover
 	@set -e; for name in $(SCRIPTS); do \
 		if [ ! -f scripts/$$name.py ]; then echo "make: there is no scripts/$$name.py" >&2; exit 1; fi; \
-		echo "== scripts/$$name.py"; \
-		$(BIN)/python scripts/$$name.py --directory build/scripts/$$name; \
+		echo "== scripts/$$name.py --rpc $(RPC)"; \
+		rm -rf "$(SCRIPTS_OUT)/$$name"; \
+		$(BIN)/python scripts/$$name.py --rpc $(RPC) --directory "$(SCRIPTS_OUT)/$$name"; \
 	done
 
 lint: dev

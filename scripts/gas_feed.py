@@ -106,6 +106,7 @@ def parse() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--rpc", default="tester", help="tester, anvil or a node's URL")
     parser.add_argument("--rounds", type=int, default=12)
+    parser.add_argument("--steps", type=int, help="update steps, a multiple of 64; the example's")
     parser.add_argument("--directory", type=Path, default=Path("build/gas-feed"))
     parser.add_argument("--key-env", help="variable with the key that trains and submits")
     parser.add_argument("--load-key-env", help="variable with the key that makes the load")
@@ -116,13 +117,15 @@ def parse() -> argparse.Namespace:
 def make_project(options: argparse.Namespace) -> Project:
     """The example project, copied; for a node by URL with its address and key in the file."""
     directory = options.directory / options.rpc.partition(":")[0]
-    if not (directory / "zkdescent.toml").is_file():
+    file = directory / "zkdescent.toml"
+    if not file.is_file():
         create_project(directory, "gas-feed")
+    document = tomlkit.parse(file.read_text())
+    if options.steps is not None:
+        document.setdefault("train", {})["steps"] = options.steps
     if options.rpc not in ("tester", "anvil"):
-        file = directory / "zkdescent.toml"
-        document = tomlkit.parse(file.read_text())
         document["chain"] = {"rpc": options.rpc, "key_env": options.key_env or "KEY"}
-        file.write_text(tomlkit.dumps(document))
+    file.write_text(tomlkit.dumps(document))
     return load_project(directory)
 
 

@@ -86,9 +86,7 @@ def run_tuning(
     from zkdescent.verifier.controllers import ModelPin
 
     if directory.exists() and any(directory.iterdir()):
-        raise ConfigError(
-            "the directory is not empty", path=directory, hint="name a new one with --out"
-        )
+        raise ConfigError("the directory is not empty", path=directory, hint="name a new one")
     design = design or Design()
     ensure_deployed(chain)
     points = measure_design(chain, design, report)
