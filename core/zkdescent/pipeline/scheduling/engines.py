@@ -7,6 +7,7 @@ new worker for the next proof.
 from __future__ import annotations
 
 import contextlib
+import os
 from abc import ABC, abstractmethod
 from concurrent.futures import FIRST_COMPLETED, BrokenExecutor, Future, wait
 from dataclasses import dataclass
@@ -92,7 +93,9 @@ class ProcessEngine(Engine):
 
         for _ in range(2):
             if slot not in self._pools:
-                self._pools[slot] = ProcessPoolExecutor(max_workers=1, initializer=begin)
+                self._pools[slot] = ProcessPoolExecutor(
+                    max_workers=1, initializer=begin, initargs=(os.getpid(),)
+                )
             try:
                 self._running[self._pools[slot].submit(make_proof, settings, job)] = slot
                 return
