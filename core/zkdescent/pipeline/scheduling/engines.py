@@ -120,13 +120,16 @@ class ProcessEngine(Engine):
 
     def renew(self, slot: int) -> None:
         """End the slot's worker; the next job gets a new one."""
+        self._end(slot, wait=False)
+
+    def close(self) -> None:
+        """Kill the workers and wait until they are gone; their provers end with them."""
+        for slot in list(self._pools):
+            self._end(slot, wait=True)
+        self._running.clear()
+
+    def _end(self, slot: int, *, wait: bool) -> None:
         pool = self._pools.pop(slot, None)
         if pool is not None:
             with contextlib.suppress(Exception):
-                pool.shutdown(wait=False, kill_workers=True)
-
-    def close(self) -> None:
-        """Kill the workers; their provers end with them."""
-        for slot in list(self._pools):
-            self.renew(slot)
-        self._running.clear()
+                pool.shutdown(wait=wait, kill_workers=True)
