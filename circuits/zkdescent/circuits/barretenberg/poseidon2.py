@@ -51,22 +51,25 @@ def _grain_bits() -> Iterator[int]:
         f"{_FIELD_BITS:012b}{WIDTH:012b}{_FULL_ROUNDS:010b}{_PARTIAL_ROUNDS:010b}"
         f"{'1' * 30}"
     )
-    register = [int(bit) for bit in seed]
+    # Bit i is the register's i-th; its last tap is 62 of 80, so that 16 steps make one.
+    register = int(seed[::-1], 2)
 
     def clock() -> int:
+        nonlocal register
         fed = 0
         for tap in (62, 51, 38, 23, 13, 0):
-            fed ^= register[tap]
-        register.append(fed)
-        del register[0]
+            fed ^= register >> tap
+        fed &= 0xFFFF
+        register = register >> 16 | fed << 64
         return fed
 
-    for _ in range(160):
+    for _ in range(160 // 16):
         clock()
     while True:
-        keep, bit = clock(), clock()
-        if keep:
-            yield bit
+        fed = clock()
+        for pair in range(8):
+            if fed >> 2 * pair & 1:
+                yield fed >> 2 * pair + 1 & 1
 
 
 @cache

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import contextlib
 import os
+import re
 import resource
+import select
 import signal
 import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -18,7 +20,8 @@ from zkdescent.circuits.orphans import ending_with_parent
 from zkdescent.core.errors import ProverError, ToolMissing
 
 _LAST_LINES = 12
-_PAUSE_S = 0.005
+_PAUSE_S = 0.01
+_HIGH_WATER = re.compile(rb"^VmHWM:\s*([0-9]+) kB$", re.MULTILINE)
 _MAXRSS_BYTES = 1 if sys.platform == "darwin" else 1024
 
 
@@ -97,25 +100,56 @@ def _wait(process: subprocess.Popen[bytes], deadline: float) -> float:
     """
     inherited = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     sampled = 0
-    while True:
-        sampled = max(sampled, _high_water_kib(process.pid))
-        pid, status, usage = os.wait4(process.pid, os.WNOHANG)
-        if pid:
-            process.returncode = os.waitstatus_to_exitcode(status)
-            if usage.ru_maxrss > inherited or not sampled:
-                return usage.ru_maxrss * _MAXRSS_BYTES / (1 << 20)
-            return sampled / 1024
-        if time.monotonic() > deadline:
-            return 0.0
-        time.sleep(_PAUSE_S)
+    with _pausing(process.pid) as pause, _sampling(process.pid) as high_water_kib:
+        while True:
+            sampled = max(sampled, high_water_kib())
+            pid, status, usage = os.wait4(process.pid, os.WNOHANG)
+            if pid:
+                process.returncode = os.waitstatus_to_exitcode(status)
+                if usage.ru_maxrss > inherited or not sampled:
+                    return usage.ru_maxrss * _MAXRSS_BYTES / (1 << 20)
+                return sampled / 1024
+            if time.monotonic() > deadline:
+                return 0.0
+            pause()
 
 
-def _high_water_kib(pid: int) -> int:
-    with contextlib.suppress(OSError):
-        for line in Path(f"/proc/{pid}/status").read_text().splitlines():
-            if line.startswith("VmHWM:"):
-                return int(line.split()[1])
-    return 0
+@contextlib.contextmanager
+def _pausing(pid: int) -> Iterator[Callable[[], object]]:
+    """Sleep for a pause; where a process has a descriptor (Linux), not beyond its end."""
+    try:
+        descriptor = os.pidfd_open(pid)
+    except (AttributeError, OSError):
+        yield lambda: time.sleep(_PAUSE_S)
+        return
+    ended = select.poll()
+    ended.register(descriptor, select.POLLIN)
+    try:
+        yield lambda: ended.poll(1000 * _PAUSE_S)
+    finally:
+        os.close(descriptor)
+
+
+@contextlib.contextmanager
+def _sampling(pid: int) -> Iterator[Callable[[], int]]:
+    """High-water mark of a process's address space, KiB; 0: the system does not say."""
+    try:
+        status = os.open(f"/proc/{pid}/status", os.O_RDONLY | os.O_CLOEXEC)
+    except OSError:
+        yield int
+        return
+
+    def sample() -> int:
+        with contextlib.suppress(OSError):
+            found = _HIGH_WATER.search(os.pread(status, 4096, 0))
+            if found is not None:
+                return int(found[1])
+        return 0
+
+    try:
+        yield sample
+    finally:
+        os.close(status)
 
 
 def _kill(process: subprocess.Popen[bytes]) -> None:

@@ -7,6 +7,7 @@ new worker for the next proof.
 from __future__ import annotations
 
 import contextlib
+import os
 from abc import ABC, abstractmethod
 from concurrent.futures import FIRST_COMPLETED, BrokenExecutor, Future, wait
 from dataclasses import dataclass
@@ -92,7 +93,9 @@ class ProcessEngine(Engine):
 
         for _ in range(2):
             if slot not in self._pools:
-                self._pools[slot] = ProcessPoolExecutor(max_workers=1, initializer=begin)
+                self._pools[slot] = ProcessPoolExecutor(
+                    max_workers=1, initializer=begin, initargs=(os.getpid(),)
+                )
             try:
                 self._running[self._pools[slot].submit(make_proof, settings, job)] = slot
                 return
@@ -117,13 +120,16 @@ class ProcessEngine(Engine):
 
     def renew(self, slot: int) -> None:
         """End the slot's worker; the next job gets a new one."""
+        self._end(slot, wait=False)
+
+    def close(self) -> None:
+        """Kill the workers and wait until they are gone; their provers end with them."""
+        for slot in list(self._pools):
+            self._end(slot, wait=True)
+        self._running.clear()
+
+    def _end(self, slot: int, *, wait: bool) -> None:
         pool = self._pools.pop(slot, None)
         if pool is not None:
             with contextlib.suppress(Exception):
-                pool.shutdown(wait=False, kill_workers=True)
-
-    def close(self) -> None:
-        """Kill the workers; their provers end with them."""
-        for slot in list(self._pools):
-            self.renew(slot)
-        self._running.clear()
+                pool.shutdown(wait=wait, kill_workers=True)

@@ -82,17 +82,19 @@ def resident_mb() -> float:
     return peak / (1 << 20) if sys.platform == "darwin" else peak / 1024
 
 
-def begin(niceness: int = 0) -> None:
+def begin(parent: int) -> None:
     """Initialise a worker process: Ctrl-C is its parent's to handle, and it ends with its parent.
 
     A parent that is killed can't end its workers. They look for it twice a second; on the way out
     the prover that a worker runs is ended, too.
+
+    Args:
+        parent: its process id. Who started this process can't be asked: if that one was killed
+            before we came here, we would watch whoever took us over.
     """
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     signal.signal(signal.SIGTERM, _leave)
-    if niceness:
-        os.nice(niceness)
-    threading.Thread(target=_watch, args=(os.getppid(),), daemon=True).start()
+    threading.Thread(target=_watch, args=(parent,), daemon=True).start()
 
 
 def _leave(number: int, frame: object) -> None:
