@@ -10,13 +10,17 @@ import tomlkit
 
 from zkdescent.core.config import PROJECT_FILE, Project, load_project
 from zkdescent.core.errors import ConfigError, suggestion
+from zkdescent.pipeline.auditing import verify_project
+from zkdescent.pipeline.blueprint import make_blueprint
+from zkdescent.pipeline.building import compile_project
 from zkdescent.pipeline.defi.credit import tell_credit
 from zkdescent.pipeline.defi.screening import tell_screening
 from zkdescent.pipeline.defi.story import Story
 from zkdescent.pipeline.defi.volatility import tell_volatility
 from zkdescent.pipeline.examples import create_project
+from zkdescent.pipeline.onchain import submit_project
+from zkdescent.pipeline.proving import prove_project
 from zkdescent.pipeline.reporting import Reporter
-from zkdescent.pipeline.running import run_project
 
 if TYPE_CHECKING:
     from zkdescent.verifier import Chain
@@ -70,5 +74,10 @@ def tell_story(project: Project, example: str, chain: Chain, report: Reporter, *
     """
     if not 1 <= decisions <= 100:
         raise ConfigError("not a number of decisions", expected="1 to 100", got=decisions)
-    run_project(project, report, chain=chain)
+    # The descent is in the proofs: the float run of `zkdescent run` is for comparing.
+    blueprint = make_blueprint(project)
+    compile_project(project, report, blueprint=blueprint)
+    prove_project(project, report, blueprint=blueprint, chain=chain)
+    verify_project(project, report)
+    submit_project(project, report, chain=chain)
     return _TELLERS[example](project, chain, report, decisions)
