@@ -10,7 +10,6 @@ import tomlkit
 
 from zkdescent.core.config import PROJECT_FILE, Project, load_project
 from zkdescent.core.errors import ConfigError, suggestion
-from zkdescent.pipeline.auditing import verify_project
 from zkdescent.pipeline.blueprint import make_blueprint
 from zkdescent.pipeline.building import compile_project
 from zkdescent.pipeline.defi.credit import tell_credit
@@ -78,6 +77,5 @@ def tell_story(project: Project, example: str, chain: Chain, report: Reporter, *
     blueprint = make_blueprint(project)
     compile_project(project, report, blueprint=blueprint)
     prove_project(project, report, blueprint=blueprint, chain=chain)
-    verify_project(project, report)
     submit_project(project, report, chain=chain)
     return _TELLERS[example](project, chain, report, decisions)
