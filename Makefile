@@ -45,7 +45,7 @@ endif
 HALMOS := contracts/.halmos-venv
 SLITHER := contracts/.slither-venv
 
-.PHONY: halmos slither help dev prover lint scripts test test-contracts test-python test-slow demo bench snapshots build-contracts check-contracts
+.PHONY: halmos slither help dev prover lint scripts scripts-slow test test-contracts test-python test-slow demo bench snapshots build-contracts check-contracts
 
 help:
 	@echo "make dev               virtual environment in $(VENV), exact versions"
@@ -55,6 +55,7 @@ help:
 	@echo "make test-slow         tens of minutes more: every optimizer and example model proven"
 	@echo "make lint              ruff and mypy"
 	@echo "make scripts           the feeds and controllers from nothing, one script after the other"
+	@echo "make scripts-slow      the DeFi examples from nothing, one after the other"
 	@echo "make bench             measure against ezkl as its documentation runs it"
 	@echo "make build-contracts   compile contracts/src into the artefacts that the package ships"
 	@echo "make check-contracts   fail if those artefacts are not what their sources give"
@@ -96,6 +97,14 @@ scripts: dev prover
 		echo "== scripts/$$name.py --rpc $(RPC)"; \
 		rm -rf "$(SCRIPTS_OUT)/$$name"; \
 		$(BIN)/python scripts/$$name.py --rpc $(RPC) --directory "$(SCRIPTS_OUT)/$$name"; \
+	done
+
+# The consumers of proven models, one after the other; EXAMPLES=credit-score runs one of them.
+EXAMPLES ?= price-volatility anomaly-autoencoder credit-score
+
+scripts-slow: dev prover
+	@set -e; for name in $(EXAMPLES); do \
+		echo "== scripts/defi.py $$name"; $(BIN)/python scripts/defi.py $$name --out build/scripts/defi; \
 	done
 
 lint: dev

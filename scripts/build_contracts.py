@@ -38,16 +38,20 @@ SHIPPED = (
     "ChainHistory",
     "Circuits",
     "ConfiguredBatcher",
+    "CreditLine",
     "DecisionConsumer",
     "GasFeed",
     "LocalStakeSource",
     "ModelRegistry",
     "PatientPayments",
+    "PostedPrice",
     "StakeController",
     "StakeFeed",
     "StakeRegistry",
     "TrainingLedger",
+    "TransactionScreen",
     "TunedBatcher",
+    "VolatilityMargin",
 )
 REUSABLE = "Halo2VerifierReusable"
 

@@ -31,12 +31,14 @@ LEARNS = {
     "anomaly-autoencoder": 0.9,
     "breast-cancer": 0.92,
     "breast-cancer-svm": 0.92,
+    "credit-score": 0.74,
     "diabetes-ridge": 0.38,
     "gas-feed": 0.0,
     "digits-cnn": 0.9,
     "digits-mlp": 0.89,
     "mlp-csv": 0.85,
     "price-rnn": 0.45,
+    "price-volatility": 0.18,
     "ratings-factorisation": 0.7,
 }
 LONG = ("digits-mlp", "gas-feed", "price-rnn")  # runs of half a dozen seconds
@@ -206,6 +208,9 @@ def digest(*arrays: Any) -> str:
         ("ratings-factorisation", "ratings", ((237, 36), (237, 1)), "e375cea5ac3df85e"),
         ("gas-feed", "windows", ((4788, 15), (4788, 1)), "31158923cc5a2ab0"),
         ("price-rnn", "windows", ((413, 6), (413, 1)), "8fb89bfe7e1d0ba9"),
+        ("price-volatility", "rows", ((1173, 3), (1173, 1)), "d0930a94f540c281"),
+        ("credit-score", "applicants", ((1200, 6), (1200, 1)), "2672c59aabc08140"),
+        ("credit-score", "judged", ((400, 6), (400,)), "56069fd5132b9b7a"),
         ("digits-mlp", "images", ((1797, 64), (1797, 10)), "6dfd8a007ab0e2e9"),
         ("digits-cnn", "images", ((1797, 64), (1797, 10)), "6dfd8a007ab0e2e9"),
     ],
@@ -216,6 +221,21 @@ def test_made_up_data_are_the_same_everywhere(
     made = load_callable(f"data.py:{factory}", EXAMPLES / name)()
     assert tuple(np.shape(a) for a in made) == shapes
     assert digest(*made) == expected
+
+
+def test_volatility_features_are_those_of_the_contracts_own_test() -> None:
+    """contracts/test/examples/VolatilityMargin.t.sol computes the same prices by hand."""
+    features_of = load_callable("data.py:features_of", EXAMPLES / "price-volatility")
+    prices = [1000 if k % 2 == 0 else 1010 for k in range(22)] + [1111]
+    one, down = 1 << 14, (1000 << 14) // 1010
+    expected = [
+        10 * one,
+        (10 * one + 2 * one + 2 * down) // 5,
+        (10 * one + 11 * one + 10 * down) // 22,
+    ]
+    assert features_of(prices) == expected
+    assert features_of([5, *prices]) == expected  # older prices are not read
+    assert features_of([*prices, 1111]) != expected
 
 
 def test_a_rating_has_one_user_and_one_item() -> None:
