@@ -37,8 +37,7 @@ def prices(days: int = 1200, seed: int = 12) -> list[int]:
 def moves_of(daily: Sequence[int]) -> list[int]:
     """Return the size of each daily move in percent, fixed point, rounded down."""
     return [
-        (abs(after - before) * 100 << FRACTION_BITS) // before
-        for before, after in pairwise(daily)
+        (abs(after - before) * 100 << FRACTION_BITS) // before for before, after in pairwise(daily)
     ]
 
 
