@@ -127,8 +127,8 @@ class ControllerClient:
 
     def wait_until_due(self) -> None:
         """Return when the next update may be made; local chains mine the missing blocks."""
-        # The transaction is in the block after the newest one.
-        self._chain.wait_for_block(self.next_move_block() - 1)
+        # A node estimates a move on its newest block, so that block must be late enough.
+        self._chain.wait_for_block(self.next_move_block())
 
     def move(
         self, circuit: CircuitRecord, inference: InferenceRecord, *, reusable: bool = True
