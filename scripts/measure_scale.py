@@ -48,6 +48,8 @@ backend = "{backend}"
 """
 MODEL = "from torch import nn\n\n\ndef build(n={features}):\n    return nn.Linear(n, 1)\n"
 _MODEL_CORES = (1, 2, 4, 8, 16)
+# Modules are compiled once, as on any machine, whatever the shell that we were started from says.
+_ENVIRONMENT = {k: v for k, v in os.environ.items() if k != "PYTHONDONTWRITEBYTECODE"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,7 +110,7 @@ def command(*words: object, environment: dict[str, str] | None = None) -> tuple[
         [sys.executable, "-c", code, *map(str, words), "--json"],
         check=True,
         stdout=subprocess.DEVNULL,
-        env={**os.environ, **(environment or {})},
+        env={**_ENVIRONMENT, **(environment or {})},
     )
     after = resource.getrusage(resource.RUSAGE_CHILDREN)
     cpu = after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
@@ -149,7 +151,9 @@ def watched(words: list[Any]) -> tuple[float, float, float]:
     code = "from zkdescent.cli import main; main()"
     before, started = resource.getrusage(resource.RUSAGE_CHILDREN), time.monotonic()
     process = subprocess.Popen(
-        [sys.executable, "-c", code, *map(str, words), "--json"], stdout=subprocess.DEVNULL
+        [sys.executable, "-c", code, *map(str, words), "--json"],
+        stdout=subprocess.DEVNULL,
+        env=_ENVIRONMENT,
     )
     peak = 0.0
     while process.poll() is None:
@@ -191,7 +195,8 @@ def settings_for(cores: int, ray: bool) -> list[Setting]:
     """One process with 1, 2, 4, ... threads; as many processes as cores; the same through Ray."""
     threads = sorted({1, *(t for t in (2, 4, 8, 16) if t <= cores)})
     found = [
-        Setting(f"1 process, {t} threads", ("--jobs", "1", "--threads", str(t))) for t in threads
+        Setting(f"1 process, {t} thread{'s' * (t > 1)}", ("--jobs", "1", "--threads", str(t)))
+        for t in threads
     ]
     at_once = sorted({t for t in (2, 4, 8, 16) if t <= cores} | {cores})
     found += [

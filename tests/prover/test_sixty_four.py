@@ -201,7 +201,7 @@ def test_chaos_changes_nothing(compiled: Path, undisturbed: Project, tmp_path: P
             chaos.end(full)
             assert full.returncode == 1
             assert "artefact store" in chaos.errors[-1]
-        chaos.disturb(chaos.start(), main_after=chaos.draw.randint(1, 3))
+        chaos.disturb(chaos.start(), main_after=chaos.draw.randint(3, 6))
     last = chaos.start()
     chaos.end(last)
     assert last.returncode == 0, chaos.errors

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import time
 from abc import ABC, abstractmethod
 from concurrent.futures import FIRST_COMPLETED, BrokenExecutor, Future, wait
 from dataclasses import dataclass
@@ -15,6 +16,8 @@ from typing import Any
 
 from zkdescent.pipeline.scheduling.jobs import Outcome, ProofJob, WorkerSettings
 from zkdescent.pipeline.scheduling.worker import begin, make_proof
+
+_HANDED_ON_S = 5.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,6 +127,11 @@ class ProcessEngine(Engine):
 
     def close(self) -> None:
         """Kill the workers and wait until they are gone; their provers end with them."""
+        # loky's own thread fails on what it was given and has not yet handed on.
+        deadline = time.monotonic() + _HANDED_ON_S
+        for future in self._running:
+            while not (future.running() or future.done()) and time.monotonic() < deadline:
+                time.sleep(0.01)
         for slot in list(self._pools):
             self._end(slot, wait=True)
         self._running.clear()

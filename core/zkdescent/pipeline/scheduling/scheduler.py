@@ -11,7 +11,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 
 from zkdescent.circuits.proof_system import Proof
-from zkdescent.core.errors import CircuitTooLarge, ProofRejected, ProverError
+from zkdescent.core.errors import CircuitTooLarge, ProofRejected, ProverError, ZkDescentError
 from zkdescent.pipeline.reporting import Reporter
 from zkdescent.pipeline.scheduling.engines import Answer, Engine, LocalEngine, Lost, ProcessEngine
 from zkdescent.pipeline.scheduling.jobs import Outcome, ProofJob, WorkerSettings
@@ -155,15 +155,16 @@ class Scheduler:
                     self._tell("proof started", running[slot], slot=slot)
                 for slot, answer in engine.wait():
                     job = running.pop(slot)
-                    reason = self._reason(job, answer)
-                    if reason is None:
+                    fault = self._fault(job, answer)
+                    if fault is None:
                         self._missing -= 1
                         self.advance(max(1, job.circuit.blocks), self._left_s(at_once))
                         if isinstance(answer, Outcome) and engine.measures_workers:
                             at_once = self._still_fitting(at_once, answer)
                         continue
                     failures[job] = failures.get(job, 0) + 1
-                    self._give_up(job, failures[job], reason)
+                    self._give_up(job, failures[job], fault)
+                    reason = str(fault)
                     self.progress.retried += 1
                     self.report.note(f"{job.title} is tried again: {reason}")
                     self._tell("proof retried", job, reason=reason, tries=failures[job])
@@ -180,24 +181,24 @@ class Scheduler:
             at_once = max(at_once, self.limits.wanted(self._missing))
         return self.progress.left_s(self._missing, at_once)
 
-    def _reason(self, job: ProofJob, answer: Answer) -> str | None:
+    def _fault(self, job: ProofJob, answer: Answer) -> ZkDescentError | None:
         """Accept the answer's proof and return None, or return why there is none.
 
         Raises:
             ZkDescentError: trying again can't help.
         """
         if isinstance(answer, Lost):
-            return f"the worker ended: {answer.reason}"
+            return ProverError(f"the worker ended: {answer.reason}")
         if answer.error is not None:
             if not isinstance(answer.error, ProverError | ProofRejected):
                 raise answer.error
-            return str(answer.error)
+            return answer.error
         if answer.proof is None or not answer.intact:
-            return "the proof that arrived is not the one that was verified"
+            return ProverError("the proof that arrived is not the one that was verified")
         try:
             self.accept(job, answer.proof)
         except (ProverError, ProofRejected) as error:
-            return str(error)
+            return error
         self.progress.add(answer, answer.proof)
         self._tell(
             "proof made",
@@ -210,16 +211,17 @@ class Scheduler:
         )
         return None
 
-    def _give_up(self, job: ProofJob, failed: int, reason: str) -> None:
+    def _give_up(self, job: ProofJob, failed: int, fault: ZkDescentError) -> None:
         if failed < self.limits.tries:
             return
+        kept = "what was proven is kept; run the command again to go on"
         raise ProverError(
             f"{job.title} could not be made",
             expected=f"a proof within {self.limits.tries} tries",
-            got=reason,
+            got=str(fault),
             path=job.title,
-            hint="what was proven is kept; run the command again to go on",
-        )
+            hint=kept if fault.hint is None else f"{fault.hint}; {kept}",
+        ) from fault
 
     def _tell(self, event: str, job: ProofJob, **fields: object) -> None:
         self.report.event(event, role=job.circuit.role, index=job.index, **fields)
