@@ -273,8 +273,9 @@ def show(
     table = Table(title="Gas feed", show_header=False, title_justify="left")
     low, high = min(fees.values()) / GWEI, max(fees.values()) / GWEI
     sent = sum(r.sent for r in rounds)
+    stored = sum(r.stored == r.forecast for r in rounds)
     for name, value in (
-        ("rounds submitted, each with a verified proof", f"{sent} of {options.rounds}"),
+        ("rounds answered, each with a verified proof", f"{stored} of {options.rounds}"),
         ("rounds missed", str(missed)),
         ("base fee moved between", f"{low:.4f} and {high:.4f} gwei"),
         (f"mean absolute error {HORIZON} blocks ahead: feed", error([r.forecast for r in rounds])),

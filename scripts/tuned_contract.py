@@ -35,7 +35,9 @@ class Lines(Reporter):
         """Remember how many there are."""
         self._totals[task] = total
 
-    def advance(self, task: str, done: int, detail: str = "") -> None:
+    def advance(
+        self, task: str, done: int, detail: str = "", *, left_s: float | None = None
+    ) -> None:
         """Say how far it is, ten times a task."""
         total = self._totals.get(task, done)
         if done == total or done % max(1, total // 10) == 0:

@@ -4,7 +4,7 @@ pragma solidity 0.8.37;
 import {Ownable} from "@openzeppelin/contracts/access/Ownable.sol";
 
 import {GasFeed} from "../src/feeds/GasFeed.sol";
-import {Evidence, ICircuits} from "../src/interfaces/ICircuits.sol";
+import {CircuitId, CircuitSpec, Evidence, ICircuits} from "../src/interfaces/ICircuits.sol";
 import {ChangeKind, IProvenFeed} from "../src/interfaces/IProvenFeed.sol";
 import {FeedFixture} from "./utils/FeedFixture.sol";
 
@@ -104,6 +104,26 @@ contract FeedChangesTest is FeedFixture {
         vm.expectRevert(abi.encodeWithSelector(IProvenFeed.NotThePinnedModel.selector, pin, nextPin));
         feed.announceModel(next, pin);
         vm.stopPrank();
+    }
+
+    /// No later model may have a string that somebody knows the secret of, if the first has a safe one.
+    function test_a_feed_for_production_stays_so() public {
+        mockProduction(model);
+        feed = new GasFeed(terms(), history, N);
+        vm.startPrank(owner);
+        vm.expectRevert(shape("production", 1, 0));
+        feed.announceModel(next, nextPin);
+        mockProduction(next);
+        feed.announceModel(next, nextPin);
+        vm.stopPrank();
+    }
+
+    /// As if the circuit of a model were registered for production: no mock can have a ceremony's code.
+    function mockProduction(uint256 modelId) private {
+        CircuitId circuit = registry.provenanceOf(modelId).inferenceCircuit;
+        CircuitSpec memory spec = circuits.spec(circuit);
+        spec.production = true;
+        vm.mockCall(address(circuits), abi.encodeCall(ICircuits.spec, (circuit)), abi.encode(spec));
     }
 
     function shape(bytes32 field, uint256 expected, uint256 got) private pure returns (bytes memory) {

@@ -377,6 +377,11 @@ contract GasFeedTest is FeedFixture {
         t.pauseSeconds = 0;
         invalid(t, "pauseSeconds");
         t = terms();
+        t.timelockSeconds = 59; // announced and made at once, or nearly
+        invalid(t, "timelockSeconds");
+        t.timelockSeconds = 60;
+        assertEq(new GasFeed(t, history, N).timelockSeconds(), 60);
+        t = terms();
         t.minAnswer = HIGH + 1;
         invalid(t, "minAnswer");
         t = terms();

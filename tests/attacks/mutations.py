@@ -8,7 +8,7 @@ from typing import Any
 
 from hypothesis import strategies as st
 
-NASTY = [
+NASTY: list[Any] = [
     None, True, False, 0, 1, -1, 2, 2**16, 2**31, 2**32, 2**64, 2**248, 2**256, 10**4000, 0.5,
     1e308, "", "0x", "0x0", "0x00", "0x" + "00" * 32, "0x" + "ff" * 32, "0x" + "00" * 64,
     "0x" + "FF" * 32, "0x" + " 0" * 32, "../../etc/passwd", "/etc/passwd", "a" * 5000, "\u0000",

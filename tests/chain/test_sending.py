@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from web3.exceptions import TransactionNotFound
 
 from zkdescent.core.errors import ChainError
 from zkdescent.verifier import (
@@ -185,6 +186,30 @@ def test_a_nonce_that_somebody_took_is_not_waited_for(desk: Desk, pool: ThreadPo
     desk.rpc("anvil_mine", "0x1")
     sending.result(TIMEOUT_S)
     assert (desk.count, desk.nonce()) == (1, 3)
+
+
+def test_a_receipt_that_comes_after_its_nonce_is_waited_for(
+    desk: Desk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A node shows a block's state before its receipts; the transaction is still our own."""
+    chain = desk.client()
+    deploy_code(chain, ONCE, action="deploy once")
+    eth = chain._node.w3.eth
+    real, hidden = eth.get_transaction_receipt, 5
+
+    def slow(hash_: Any) -> Any:
+        nonlocal hidden
+        receipt = real(hash_)
+        hidden -= 1
+        if hidden >= 0:
+            raise TransactionNotFound("no receipt yet")
+        return receipt
+
+    monkeypatch.setattr(eth, "get_transaction_receipt", slow)
+    before = desk.nonce()
+    chain.send_data(predict_address(ONCE), b"", action="once")
+    assert hidden < 0
+    assert desk.nonce() == before + 1
 
 
 def test_another_transaction_of_the_account_is_waited_for(

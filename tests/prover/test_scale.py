@@ -241,7 +241,7 @@ def test_a_bundle_with_a_false_proof_is_rejected_by_the_batch(
     # Another proof's opening point: on the curve, so nothing before the pairing can object.
     swapped = replace(good, proof=good.proof[:-128] + other.proof[-128:])
     for false in (swapped, flipped(good)):
-        changed = {name: canonical_json(false.to_json())}
+        changed: dict[str, bytes | None] = {name: canonical_json(false.to_json())}
         with pytest.raises(ProofRejected) as caught:
             verify_bundle(rewritten(bundle, tmp_path / "false", changed), Reporter())
         assert caught.value.path == "step proof 2"

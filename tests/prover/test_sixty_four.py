@@ -244,7 +244,7 @@ def test_a_stranger_verifies_with_the_base_install(undisturbed: Project, tmp_pat
     empty = tmp_path / "empty"
     empty.mkdir()
     before = resource.getrusage(resource.RUSAGE_CHILDREN)
-    command = [python.parent / "zkdescent", "verify", bundle, "--json"]
+    command = [str(python.parent / "zkdescent"), "verify", str(bundle), "--json"]
     answer = subprocess.run(
         command, cwd=empty, env={"HOME": str(empty), "PATH": os.defpath},
         capture_output=True, text=True, check=False,

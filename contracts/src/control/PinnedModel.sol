@@ -14,6 +14,8 @@ abstract contract PinnedModel is IPinnedModel, Ownable2Step {
     /// Long enough to be noticed, short enough to be of use.
     uint32 private constant _LEAST = 1 minutes;
     uint32 private constant _MOST = 30 days;
+    /// @dev As long as a feed's change stays open (FeedChanges): none is kept in hand for years.
+    uint32 private constant _OPEN = 14 days;
 
     /// @inheritdoc IPinnedModel
     IModelRegistry public immutable registry;
@@ -77,6 +79,8 @@ abstract contract PinnedModel is IPinnedModel, Ownable2Step {
         if (block.timestamp < pending.notBefore) {
             revert ModelChangeTooEarly(pending.notBefore, block.timestamp);
         }
+        uint64 notAfter = pending.notBefore + _OPEN;
+        if (block.timestamp > notAfter) revert ModelChangeExpired(notAfter, block.timestamp);
         delete _pending;
         (modelId, commitmentHash) = (pending.modelId, pending.commitmentHash);
         emit ModelPinned(pending.modelId, pending.commitmentHash);
@@ -121,6 +125,8 @@ abstract contract PinnedModel is IPinnedModel, Ownable2Step {
             pinned.features != next.features || pinned.outputs != next.outputs
                 || pinned.fractionBits != next.fractionBits
         ) revert ModelDoesNotFit(next.features, next.outputs, next.fractionBits);
+        // All circuits of a model are for production, or none is (see TaskRules).
+        if (pinned.production && !next.production) revert ModelNotForProduction();
     }
 
     function _circuitOf(IModelRegistry registry_, uint256 modelId_)

@@ -23,6 +23,7 @@ contract StakeController is ParameterController, IStakeParameters {
     error NotThreeParameters(uint256 got);
     error RailsOutOfRange(uint256 index, int64 min, int64 max);
     error CooldownTooShort(uint256 cadence, uint256 cooldown);
+    error NotAWindowEnd(uint256 blockNumber);
     error NoWindowYet(uint256 firstBlock, uint256 current);
 
     constructor(
@@ -39,6 +40,9 @@ contract StakeController is ParameterController, IStakeParameters {
             int64 most = k == 0 ? int64(uint64(type(uint32).max)) : int64(uint64(type(uint16).max));
             if (specs[k].min < 1 || specs[k].max > most) revert RailsOutOfRange(k, specs[k].min, specs[k].max);
         }
+        // Two suffice: epochs are of one length, so all later ones are ends too.
+        if (!source_.isWindowEnd(firstBlock_)) revert NotAWindowEnd(firstBlock_);
+        if (!source_.isWindowEnd(firstBlock_ + cadence_)) revert NotAWindowEnd(firstBlock_ + cadence_);
         (source, firstBlock, cadence) = (source_, firstBlock_, cadence_);
     }
 

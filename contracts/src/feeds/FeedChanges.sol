@@ -10,12 +10,16 @@ import {ChangeKind, IProvenFeed} from "../interfaces/IProvenFeed.sol";
 /// that none is kept in hand for years.
 abstract contract FeedChanges is IProvenFeed, Ownable2Step {
     uint256 private constant OPEN_SECONDS = 14 days;
+    /// @dev Five blocks of Ethereum's: an announcement is seen in an earlier block than the change, and a chain
+    /// of one's own can live with it. What protects readers of a feed is the length that its terms name.
+    uint256 private constant LEAST_TIMELOCK = 1 minutes;
 
     uint256 private immutable _TIMELOCK;
 
     mapping(bytes32 changeId => uint256) private _readyAt;
 
     constructor(address owner_, uint256 timelock) Ownable(owner_) {
+        if (timelock < LEAST_TIMELOCK) revert TermsInvalid("timelockSeconds");
         _TIMELOCK = timelock;
     }
 

@@ -53,6 +53,7 @@ abstract contract ProvenFeed is FeedChanges {
     uint256 private immutable _FEATURES;
     uint256 private immutable _OUTPUTS;
     uint256 internal immutable _FRACTION_BITS;
+    bool private immutable _PRODUCTION;
     ShortString private immutable _DESCRIPTION;
 
     State private _state;
@@ -64,7 +65,8 @@ abstract contract ProvenFeed is FeedChanges {
     Answer[RING] private _answers;
 
     /// @param features How many features a model of this feed has.
-    /// @param outputs How many outputs. The fixed point is the first model's, and later ones must have it too.
+    /// @param outputs How many outputs. The fixed point is the first model's, and later ones must have it too;
+    /// if the first model is for production, so must they be.
     constructor(FeedTerms memory terms, uint256 features, uint256 outputs)
         FeedChanges(terms.owner, terms.timelockSeconds)
     {
@@ -90,6 +92,7 @@ abstract contract ProvenFeed is FeedChanges {
         (_FEATURES, _OUTPUTS) = (features, outputs);
         CircuitSpec memory circuit = _pinned(terms.registry, terms.modelId, terms.commitmentHash);
         _FRACTION_BITS = circuit.fractionBits;
+        _PRODUCTION = circuit.production;
         _requireShape(circuit, features, outputs, circuit.fractionBits);
         (_modelId, _commitmentHash) = (terms.modelId, terms.commitmentHash);
         guardian = terms.guardian;
@@ -339,7 +342,10 @@ abstract contract ProvenFeed is FeedChanges {
     }
 
     function _requireModel(uint256 modelId, bytes32 commitmentHash) private view {
-        _requireShape(_pinned(registry, modelId, commitmentHash), _FEATURES, _OUTPUTS, _FRACTION_BITS);
+        CircuitSpec memory circuit = _pinned(registry, modelId, commitmentHash);
+        _requireShape(circuit, _FEATURES, _OUTPUTS, _FRACTION_BITS);
+        // All circuits of a model are for production, or none is (see TaskRules).
+        if (_PRODUCTION && !circuit.production) revert ModelShapeDiffers("production", 1, 0);
     }
 
     /// @dev Models never change, so once is enough.

@@ -16,10 +16,13 @@ contract StakeFeed is ProvenFeed {
 
     IStakeSource public immutable source;
 
+    /// @dev Two ends of windows suffice: epochs are of one length, so all later ones are ends too.
     /// @param outputs Outputs of the feed's models; what is beside the first is for others.
     constructor(FeedTerms memory terms, IStakeSource source_, uint256 outputs)
         ProvenFeed(terms, source_.count(), outputs)
     {
+        if (!source_.isWindowEnd(terms.firstBlock)) revert TermsInvalid("firstBlock");
+        if (!source_.isWindowEnd(uint256(terms.firstBlock) + terms.cadence)) revert TermsInvalid("cadence");
         source = source_;
     }
 

@@ -11,6 +11,10 @@ pragma solidity 0.8.37;
 /// oldest request in them is `hold` blocks old: anybody may have that done, and a recipient can take his
 /// credit at any time. With a hold of 1 nothing is booked and every payment is a transfer of its own: so
 /// the hold chooses the layout too, a transfer for each payment or a slot for each recipient.
+/// The block of a request is the operator's word, because to note it on chain would cost each payment what a
+/// batch saves. It is bounded by the present alone: an operator who says too early a block pays sooner than his
+/// parameters ask, at his own expense; one who says too late a block lets recipients wait, as he can by
+/// not flushing. So batch size and hold bind an operator who is honest about it, and nobody's money hangs on it.
 /// No payment waits longer than the larger of `flushAge` and `hold`, if somebody asks for it then.
 interface IPaymentBatcher {
     /// @param quanta What is booked for the recipient.

@@ -25,7 +25,7 @@ struct FeedTerms {
     uint32 grace;
     /// Seconds after `updatedAt` for which an answer may be used.
     uint32 staleSeconds;
-    /// Seconds from the announcement of a change to the change.
+    /// Seconds from the announcement of a change to the change; 60 or more.
     uint32 timelockSeconds;
     uint32 pauseSeconds;
     /// An answer beyond these reverts; it is never clamped.
@@ -102,7 +102,8 @@ interface IProvenFeed is AggregatorV3Interface, IEIP2362, IApi3ReaderProxy {
 
     error TermsInvalid(bytes32 field);
     error NotThePinnedModel(bytes32 expected, bytes32 got);
-    /// @notice The model's circuit has other numbers of features and outputs, or another fixed point.
+    /// @notice The model's circuit has other numbers of features and outputs, or another fixed point; or
+    /// "production": the first model's reference string is safe, and this one's is not.
     error ModelShapeDiffers(bytes32 field, uint256 expected, uint256 got);
     error RoundNotDue(uint256 round, uint256 windowEnd, uint256 blockNumber);
     error RoundExpired(uint256 round, uint256 lastBlock, uint256 blockNumber);

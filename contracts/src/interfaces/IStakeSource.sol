@@ -15,6 +15,9 @@ interface IStakeSource {
     /// @notice How many numbers there are.
     function count() external view returns (uint256);
 
+    /// @notice Whether a window ends with a block, past or to come: of no other {read} will ever tell.
+    function isWindowEnd(uint256 blockNumber) external view returns (bool);
+
     /// @notice The numbers of the window that ends with a block. Nobody chooses: a block has one window.
     /// @param evidence What the source needs to be convinced; empty for one that holds the state itself.
     /// @return shares `count` of them, always in the same order.

@@ -92,6 +92,14 @@ contract LocalStakeSource is IStakeSource {
         return _COUNT;
     }
 
+    /// @inheritdoc IStakeSource
+    /// @dev The last block of an epoch, with enough epochs before it.
+    function isWindowEnd(uint256 blockNumber) external view returns (bool) {
+        if (blockNumber < registry.startOf(1)) return false;
+        uint256 epoch = registry.epochAt(blockNumber);
+        return epoch >= window && registry.startOf(epoch + 1) == blockNumber + 1;
+    }
+
     /// @dev Attestations name their epoch and count in it alone, so its numbers are final when it is over.
     function _epochEnding(uint256 endBlock) private view returns (uint256 epoch) {
         epoch = registry.epochAt(endBlock);

@@ -23,6 +23,8 @@ abstract contract StakeBook is IStakeRegistry {
     uint256 internal constant MAX_SEATS = 4096;
     uint256 internal constant MAX_INCREMENTS = 2048; // MAX_EFFECTIVE_BALANCE_ELECTRA (EIP-7251)
     uint256 private constant _MAX_REWARD = 1e8; // gwei for an increment: a tenth of it
+    /// @dev For the controller's answer: a {StakeController}'s takes less than a tenth of it.
+    uint256 private constant _ASK_GAS = 100_000;
     /// @dev So the block before an epoch is within reach of BLOCKHASH in the whole epoch.
     uint256 private constant _MAX_EPOCH_BLOCKS = 128;
 
@@ -304,13 +306,27 @@ abstract contract StakeBook is IStakeRegistry {
 
     function _refreshParameters(uint256 epoch) private {
         if (address(controller) == address(0)) return;
-        // Whatever the controller does, epochs open.
-        try controller.stakeParameters() returns (StakeParameters memory asked) {
-            if (_fits(asked)) _parameters = asked;
-            else emit ParametersRefused(epoch, asked);
-        } catch {
-            emit ParametersRefused(epoch, StakeParameters(0, 0, 0));
+        StakeParameters memory asked = _ask();
+        if (_fits(asked)) _parameters = asked;
+        else emit ParametersRefused(epoch, asked);
+    }
+
+    /// @dev Whatever the controller does, epochs open: `try` would not catch an answer that can't be decoded.
+    /// Nobody makes the call fail by bringing little gas: what an epoch writes afterwards takes more than the
+    /// 64th that is left then (EIP-150).
+    /// @return asked All zero, which does not fit, if it fails, answers too little, or beyond the types.
+    function _ask() private view returns (StakeParameters memory asked) {
+        bytes memory question = abi.encodeCall(IStakeParameters.stakeParameters, ());
+        address to = address(controller);
+        bool ok;
+        uint256[3] memory words;
+        assembly ("memory-safe") {
+            ok := staticcall(_ASK_GAS, to, add(question, 32), mload(question), words, 96)
+            ok := and(ok, gt(returndatasize(), 95))
         }
+        if (!ok || words[0] > type(uint32).max) return asked;
+        if (words[1] > type(uint16).max || words[2] > type(uint16).max) return asked;
+        return StakeParameters(uint32(words[0]), uint16(words[1]), uint16(words[2]));
     }
 
     function _close(uint256 epoch) private {

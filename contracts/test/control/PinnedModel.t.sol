@@ -4,7 +4,7 @@ pragma solidity 0.8.37;
 import {Ownable} from "@openzeppelin/contracts/access/Ownable.sol";
 
 import {PinnedModel} from "../../src/control/PinnedModel.sol";
-import {CircuitSpec, Evidence, ICircuits} from "../../src/interfaces/ICircuits.sol";
+import {CircuitId, CircuitSpec, Evidence, ICircuits} from "../../src/interfaces/ICircuits.sol";
 import {IPinnedModel} from "../../src/interfaces/IPinnedModel.sol";
 import {ControllerFixture, PlainController} from "./ControllerFixture.sol";
 
@@ -110,6 +110,41 @@ contract PinnedModelTest is ControllerFixture {
         vm.prank(owner);
         vm.expectRevert(abi.encodeWithSelector(IPinnedModel.ModelDoesNotFit.selector, 3, 1, 12));
         controller.scheduleModel(other, hash);
+    }
+
+    function test_schedule_rejects_an_unsafe_model_after_a_safe_one() public {
+        CircuitSpec memory spec = inferenceSpec();
+        spec.vkHash = "another circuit";
+        inference = circuits.register(spec);
+        uint256 other = mintModel("c");
+        bytes32 hash = pinOf(other);
+        mockProduction(model);
+        vm.prank(owner);
+        vm.expectRevert(abi.encodeWithSelector(IPinnedModel.ModelNotForProduction.selector));
+        controller.scheduleModel(other, hash);
+        mockProduction(other);
+        vm.prank(owner);
+        controller.scheduleModel(other, hash);
+    }
+
+    /// As if the circuit of a model were registered for production: no mock can have a ceremony's code.
+    function mockProduction(uint256 model_) private {
+        CircuitId circuit = registry.provenanceOf(model_).inferenceCircuit;
+        CircuitSpec memory spec = circuits.spec(circuit);
+        spec.production = true;
+        vm.mockCall(address(circuits), abi.encodeCall(ICircuits.spec, (circuit)), abi.encode(spec));
+    }
+
+    function test_a_model_that_nobody_pins_expires() public {
+        schedule(next);
+        uint64 last = uint64(block.timestamp) + 1 days + 14 days;
+        vm.warp(last + 1);
+        vm.expectRevert(abi.encodeWithSelector(IPinnedModel.ModelChangeExpired.selector, last, last + 1));
+        controller.applyModel();
+        schedule(next); // anew, and the delay too
+        vm.warp(block.timestamp + 15 days);
+        controller.applyModel();
+        assertEq(controller.modelId(), next);
     }
 
     function test_the_guardian_pauses_for_a_while_and_not_for_good() public {

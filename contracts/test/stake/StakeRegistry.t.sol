@@ -1,8 +1,36 @@
 // SPDX-License-Identifier: Apache-2.0
 pragma solidity 0.8.37;
 
-import {Aggregate, EpochSummary, IStakeRegistry, StakeParameters} from "../../src/interfaces/IStakeRegistry.sol";
+import {
+    Aggregate,
+    EpochSummary,
+    IStakeParameters,
+    IStakeRegistry,
+    StakeParameters
+} from "../../src/interfaces/IStakeRegistry.sol";
 import {StakeFixture} from "./StakeFixture.sol";
+
+/// @dev A controller that answers whatever it is told to.
+contract AnyAnswer is IStakeParameters {
+    bytes private _answer;
+    bool private _burns;
+
+    function set(bytes calldata answer) external {
+        (_answer, _burns) = (answer, false);
+    }
+
+    function burn() external {
+        _burns = true;
+    }
+
+    function stakeParameters() external view returns (StakeParameters memory) {
+        if (_burns) while (true) {}
+        bytes memory answer = _answer;
+        assembly ("memory-safe") {
+            return(add(answer, 32), mload(answer))
+        }
+    }
+}
 
 contract StakeRegistryTest is StakeFixture {
     function setUp() public {
@@ -109,6 +137,26 @@ contract StakeRegistryTest is StakeFixture {
         assertTrue(registry.hasAttested(1, seat), "attested");
         // Nobody attests for another.
         refuses(abi.encodeCall(registry.attestOwn, (1, 0, 2)), IStakeRegistry.WrongSigner.selector);
+    }
+
+    /// Zeros behind the call data of an inner call cost its caller next to nothing.
+    function test_padding_is_not_metered() public {
+        Aggregate[] memory all = votesAt(1);
+        bytes memory plain = abi.encodeCall(registry.attest, (1, all));
+        uint256 state = vm.snapshotState();
+        (bool ok,) = address(registry).call(plain);
+        assertTrue(ok, "plain");
+        uint256 metered = registry.summary(1).gas;
+        assertTrue(metered > 21_000 + 16 * plain.length, "the data counts");
+        vm.revertToState(state);
+        (ok,) = address(registry).call(bytes.concat(plain, new bytes(100_000)));
+        assertTrue(ok, "padded");
+        assertTrue(registry.summary(1).gas < metered + 3_000, "and padding does not");
+    }
+
+    function votesAt(uint256 epoch) private returns (Aggregate[] memory) {
+        toDuty(epoch, 0, 0);
+        return votes(epoch, 0, 0xf);
     }
 
     function test_attest_rejects_what_no_member_signed() public {
@@ -218,6 +266,50 @@ contract StakeRegistryTest is StakeFixture {
         toEpoch(5);
         assertEq(registry.summary(5).parameters.baseReward, 150);
         refuses(abi.encodeCall(registry.bind, (parameters)), IStakeRegistry.AlreadyBound.selector);
+    }
+
+    /// A controller is bound for good: whatever it answers, money moves.
+    function test_no_answer_of_a_controller_stops_epochs() public {
+        AnyAnswer controller = new AnyAnswer();
+        registry.bind(controller);
+        bytes[6] memory answers = [
+            bytes(""),
+            abi.encode(150),
+            abi.encode(type(uint256).max, type(uint256).max, type(uint256).max),
+            abi.encode(uint256(150) + (1 << 32), 2, 5),
+            abi.encode(150, uint256(2) + (1 << 16), 5),
+            abi.encode(150, 2, uint256(5) + (1 << 16))
+        ];
+        for (uint256 k; k < answers.length; ++k) {
+            controller.set(answers[k]);
+            toEpoch(2 + k);
+            assertEq(registry.summary(2 + k).parameters.baseReward, 100);
+        }
+        controller.burn();
+        begin(registry.startOf(8));
+        uint256 before = gasleft();
+        registry.open();
+        assertTrue(before - gasleft() < 400_000, "bounded");
+        deposit(COUNT, 1);
+        registry.settle(0, 100);
+        vm.prank(account(0));
+        registry.exit();
+        controller.set(abi.encode(150, 2, 5, "more than asked"));
+        toEpoch(9);
+        assertEq(registry.summary(9).parameters.baseReward, 150);
+    }
+
+    /// Whoever opens an epoch can't choose that the controller isn't heard.
+    function test_too_little_gas_opens_no_epoch_without_the_controller() public {
+        parameters.set(StakeParameters(150, 2, 5));
+        registry.bind(parameters);
+        begin(registry.startOf(2));
+        for (uint256 gas_ = 40_000; gas_ < 600_000; gas_ += 5_000) {
+            (bool ok,) = address(registry).call{gas: gas_}(abi.encodeCall(registry.open, ()));
+            if (ok) break;
+        }
+        assertEq(registry.latestEpoch(), 2);
+        assertEq(registry.summary(2).parameters.baseReward, 150);
     }
 
     function test_bind_is_the_binders() public {

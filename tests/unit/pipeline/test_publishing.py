@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from email import message_from_bytes
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
+from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
 import pytest
@@ -46,8 +47,8 @@ class Handler(BaseHTTPRequestHandler):
             self.send_error(404)
             return
         head = f"Content-Type: {self.headers['Content-Type']}\r\n\r\n".encode()
-        (part,) = message_from_bytes(head + body).get_payload()  # type: ignore[misc]
-        data = part.get_payload(decode=True)  # type: ignore[union-attr]
+        parts: Any = message_from_bytes(head + body).get_payload()
+        data = parts[0].get_payload(decode=True)
         assert isinstance(data, bytes)
         data = data[:-1] if self.server.spoils else data
         cid = cid_of(data)

@@ -56,3 +56,10 @@ def test_rows_that_cannot_be_used(tmp_path: Path, name: str, text: str, message:
 def test_a_missing_file_is_named(tmp_path: Path, name: str) -> None:
     with pytest.raises(DataError, match="does not exist"):
         load_rows(tmp_path / name, NAMES)
+
+
+def test_a_number_beyond_floats_is_refused(tmp_path: Path) -> None:
+    path = tmp_path / "rows.json"
+    path.write_text("[[1" + "0" * 400 + ", 1, 2]]")
+    with pytest.raises(DataError, match="too large"):
+        load_rows(path, ("a", "b", "c"))

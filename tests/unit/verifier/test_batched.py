@@ -80,7 +80,7 @@ def calls() -> Callable[[int, bytes], tuple[Any, Any]]:
     plain_evm, deferring = Sandbox(), Sandbox(_deferring_vm([]))
 
     def call(address: int, data: bytes) -> tuple[Any, Any]:
-        answers = []
+        answers: list[tuple[Any, Any]] = []
         for evm in (plain_evm, deferring):
             try:
                 sent = evm.send(f"0x{address:040x}", data)

@@ -80,7 +80,12 @@ def _row(row: Any, index: int, feature_names: tuple[str, ...], path: Path) -> li
             raise DataError(
                 f"the value of {name!r} is not a number", expected="a number", got=value, path=where
             )
-    return [float(value) for value in row]
+    try:
+        return [float(value) for value in row]
+    except OverflowError as error:
+        raise DataError(
+            "a value is too large", expected="a number that a float can hold", path=where
+        ) from error
 
 
 def _missing(name: str, names: tuple[str, ...], where: str) -> DataError:

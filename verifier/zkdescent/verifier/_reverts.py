@@ -158,7 +158,7 @@ STATE_ERRORS = frozenset({
     "AmountInvalid", "BetterWait",
     # PinnedModel, ParameterController: a wrong moment, sender or configuration
     "IsPaused", "NotTheGuardian", "ModelChangeTooEarly", "NoModelChange",
-    "ModelDoesNotFit", "DelayOutOfRange",
+    "ModelChangeExpired", "ModelDoesNotFit", "ModelNotForProduction", "DelayOutOfRange",
     "CoolingDown", "NoParameters", "NoCooldown", "TooManyParameters", "BadParameter", "BadScale",
     "NoSuchParameter", "TargetCount", "RailsOutOfRange", "NotInOctaves",
     # PaymentBatcher
@@ -171,7 +171,8 @@ STATE_ERRORS = frozenset({
     "RegistryFull", "NotAValidator", "Exiting", "NotSettled", "NotWithdrawable", "NotTheEpoch",
     "NoSuchCommittee", "NoSuchMember", "DutyNotReached", "NotActive", "NothingNew", "EpochNotOver",
     "WindowIsEmpty", "UnitIsZero", "NotAnEpochEnd", "WindowNotComplete", "EpochMissing",
-    "SourceHasNoEvidence", "NotThreeParameters", "CooldownTooShort", "NoWindowYet", "NoLeaves",
+    "SourceHasNoEvidence", "NotThreeParameters", "CooldownTooShort", "NotAWindowEnd", "NoWindowYet",
+    "NoLeaves",
     "BadLeaf", "WindowNotOver", "BlockNotAvailable", "RootNotAvailable",
 })  # fmt: skip
 """Custom errors that name a wrong moment, sender or argument, not a wrong proof."""

@@ -25,6 +25,7 @@ DESCRIPTION_BYTES = 31
 HISTORY_CAPACITY = 256
 GAS_WINDOW_BLOCKS = 8
 MOST_WINDOW_BLOCKS = 64
+LEAST_TIMELOCK_S = 60  # see FeedChanges.sol
 ZERO_ADDRESS = "0x" + "00" * 20
 
 
@@ -100,9 +101,15 @@ class FeedTerms(Record):
         for name in ("owner", "guardian", "registry"):
             if not is_address(getattr(self, name)):
                 raise ConfigError(f"a feed's {name}", expected="address", got=getattr(self, name))
-        for name in ("stale_seconds", "pause_seconds"):
-            if getattr(self, name) < 1:
-                raise ConfigError(f"a feed's {name}", expected=">= 1", got=getattr(self, name))
+        for name, least in (
+            ("stale_seconds", 1),
+            ("pause_seconds", 1),
+            ("timelock_seconds", LEAST_TIMELOCK_S),
+        ):
+            if getattr(self, name) < least:
+                raise ConfigError(
+                    f"a feed's {name}", expected=f">= {least}", got=getattr(self, name)
+                )
         if self.min_answer > self.max_answer:
             raise ConfigError(
                 "a feed's bounds", expected="min <= max", got=(self.min_answer, self.max_answer)

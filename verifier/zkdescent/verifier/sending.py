@@ -41,6 +41,7 @@ if TYPE_CHECKING:
 GAS_CAP = 16_777_216  # EIP-7825
 _GAS_MARGIN = 1.25  # estimates are made on an older state; a proof's cost varies by under 1%
 _ATTEMPTS = 5
+_LATE_POLLS, _LATE_S = 10, 1.0  # how long a receipt may be missing after its nonce is spent
 _ASK_EVERY = 4  # polls between two questions whether the node still knows the transaction
 
 
@@ -152,7 +153,7 @@ class Sender:
         while True:
             receipt = self._receipt(entry)
             if receipt is None and self._mined() > entry.nonce:
-                receipt = self._receipt(entry)  # it may have come between the two questions
+                receipt = self._late_receipt(entry)
                 if receipt is None:
                     self._outbox.drop(entry.nonce)
                     return None
@@ -246,8 +247,9 @@ class Sender:
                     raise
                 possible = False
         if not possible:
+            receipt = self._late_receipt(entry) if self._mined() > entry.nonce else None
             self._outbox.drop(entry.nonce)
-            return self._receipt(entry) is not None
+            return receipt is not None
         receipt = self._land(entry)
         return receipt is not None and receipt["status"] == 1
 
@@ -292,6 +294,17 @@ class Sender:
             except TransactionNotFound:
                 continue
         return None
+
+    def _late_receipt(self, entry: Entry) -> TxReceipt | None:
+        """The receipt of an entry whose nonce is spent; None if something else spent it.
+
+        A node counts a nonce before it has the block's receipts, and a balancer may ask two nodes:
+        who gave up at once would take his own transaction for somebody else's.
+        """
+        until = time.monotonic() + max(_LATE_S, _LATE_POLLS * self.policy.poll_s)
+        while (receipt := self._receipt(entry)) is None and time.monotonic() < until:
+            time.sleep(self.policy.poll_s)
+        return receipt
 
     def _poor(self, entry: Entry) -> ChainError:
         worst = entry.gas * entry.offers[-1].max_fee + entry.value

@@ -64,7 +64,7 @@ class TermsTable(Table):
     deviation: Annotated[Finite, Field(ge=0.0, le=4294.0)] = 1.0
     deviation_floor_gwei: NotNegative = 0.0
     stale_s: Seconds = 600
-    timelock_s: Seconds = 86_400
+    timelock_s: Annotated[int, Field(ge=60, le=_UINT32)] = 86_400
     pause_s: Seconds = 3_600
     description: str = Field(default="base fee ahead", min_length=1, max_length=31)
     owner: str | None = None

@@ -31,7 +31,9 @@ class Round(Record):
         base_fee: of the window's newest block.
         rule: what EIP-1559 makes of that block for the next one.
         forecast: the proven answer, `horizon` blocks ahead of the window.
-        sent: whether this process submitted it; if not, somebody's answer was there already.
+        stored: the answer that the feed has for the round now; None if its breaker refused it.
+        sent: whether this process saw its own transaction mined; if not, the answer was there
+            when it looked.
         tripped: the feed's breaker refused the answer and holds the one before.
     """
 
@@ -41,6 +43,7 @@ class Round(Record):
     base_fee: int
     rule: int
     forecast: int
+    stored: int | None
     proving_s: float
     proof_kept: bool
     sent: bool
@@ -84,6 +87,7 @@ class RoundMaker:
         action = self.feed.submit(round_, circuit, record, window=window, reusable=reusable)
         self._forget_old()
         (output,) = self._outputs(record)
+        stored = self.feed.answer(round_)
         return Round(
             round=round_,
             window_end=window.blocks[-1].number,
@@ -91,6 +95,7 @@ class RoundMaker:
             base_fee=window.base_fee_wei,
             rule=next_base_fee(window.blocks[-1]),
             forecast=self.feed.predicted(window, output),
+            stored=None if stored is None else stored.value,
             proving_s=round(seconds, 3),
             proof_kept=seconds == 0.0,
             sent=action.sent,

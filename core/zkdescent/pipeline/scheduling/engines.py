@@ -31,6 +31,8 @@ class Engine(ABC):
 
     name: str
     slots: int
+    measures_workers: bool = False
+    """Whether its workers take memory of this machine, beside this process."""
 
     @abstractmethod
     def start(self, slot: int, settings: WorkerSettings, job: ProofJob) -> None:
@@ -77,7 +79,7 @@ class ProcessEngine(Engine):
     proof was lost.
     """
 
-    name = "worker processes"
+    name, measures_workers = "worker processes", True
 
     def __init__(self, slots: int) -> None:
         self.slots = slots

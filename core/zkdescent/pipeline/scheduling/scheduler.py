@@ -21,7 +21,8 @@ from zkdescent.pipeline.scheduling.worker import resident_mb
 Accept = Callable[[ProofJob, Proof], None]
 """Stores a proof; raises ProverError or ProofRejected if it is not the one that is needed."""
 
-# A worker process without its prover: Python, numpy, this package (measured, Linux).
+# What a worker is taken to need without its prover, until one has answered: 66 MB after its imports
+# (measured, Linux), and as much again for circuits and witnesses.
 WORKER_MB = 130.0
 # Starting workers takes about as long; below, this process alone is done sooner.
 _WORTH_S = 4.0
@@ -117,7 +118,7 @@ class Scheduler:
                     got=f"{peak:,.0f} MB",
                     hint="raise --memory-gb, or take fewer steps per proof",
                 )
-        each = peak + max(WORKER_MB, self.progress.resident_mb)
+        each = self._each_mb()
         fitting = int((budget - own) // each)
         if fitting < wanted:
             self.report.note(
@@ -125,6 +126,17 @@ class Scheduler:
                 f"one takes {each:,.0f} MB of {budget - own:,.0f}"
             )
         return max(1, min(wanted, fitting))
+
+    def _each_mb(self) -> float:
+        return self.progress.peak_memory_mb + max(WORKER_MB, self.progress.resident_mb)
+
+    def _still_fitting(self, at_once: int, answer: Outcome) -> int:
+        """How many may go on, now that a worker has said how much it takes itself."""
+        self.progress.resident_mb = max(self.progress.resident_mb, answer.resident_mb)
+        if self.limits.memory_mb is None:
+            return at_once
+        room = self.limits.memory_mb - resident_mb()
+        return max(1, min(at_once, int(room // self._each_mb())))
 
     def _run(
         self, engine: Engine, waiting: deque[ProofJob], at_once: int, threads: int | None
@@ -147,6 +159,8 @@ class Scheduler:
                     if reason is None:
                         self._missing -= 1
                         self.advance(max(1, job.circuit.blocks), self._left_s(at_once))
+                        if isinstance(answer, Outcome) and engine.measures_workers:
+                            at_once = self._still_fitting(at_once, answer)
                         continue
                     failures[job] = failures.get(job, 0) + 1
                     self._give_up(job, failures[job], reason)

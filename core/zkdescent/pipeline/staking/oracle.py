@@ -136,8 +136,8 @@ class Oracle:
             "move", args=[outputs, evidence(self.circuit, record.proof, reusable=False)]
         )
         move = Move(
-            update, window_end, features, tuple(outputs), before, after, record.proof.circuit,
-            seconds,
+            update, window_end, features, tuple(outputs), before, after,
+            record.proof.circuit.hex(), seconds,
         )  # fmt: skip
         return bytes.fromhex(data.removeprefix("0x")), move
 

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 from zkdescent.core.config import PROJECT_FILE, Project, load_project
 from zkdescent.core.errors import ChainError, ConfigError
 from zkdescent.core.records import Record
-from zkdescent.pipeline.proving import load_trajectory
+from zkdescent.pipeline.artefacts import load_trajectory
 from zkdescent.pipeline.reporting import Reporter
 from zkdescent.pipeline.running import run_project
 from zkdescent.pipeline.tuning.design import (

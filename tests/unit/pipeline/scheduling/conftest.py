@@ -48,10 +48,11 @@ def made(index: int, *, peak: float = 100.0) -> Outcome:
 class Scripted(Engine):
     """Answers by a function of the job and of how often it was tried; counts what runs at once."""
 
-    name = "scripted"
+    name, measures_workers = "scripted", True
 
     def __init__(self, slots: int, answer: Callable[[ProofJob, int], Answer]) -> None:
         self.slots = slots
+        self.measures_workers = slots > 1
         self.answer = answer
         self.tries: dict[int, int] = {}
         self.running: deque[tuple[int, ProofJob]] = deque()

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
+from typing import Any
 
 import pytest
 
@@ -86,6 +88,20 @@ def test_one_after_the_other_where_two_do_not_fit(
     bench = Bench(heard, monkeypatch, honest, Limits(jobs=8, memory_mb=400))
     bench.prove(4)
     assert [engine.most_at_once for engine in bench.engines] == [1, 1]
+
+
+def test_workers_that_take_more_than_expected_leave_fewer_at_once(
+    heard: Heard, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    at_once: list[int] = []
+
+    def answer(job: ProofJob, tried: int) -> Answer:
+        at_once.append(len(bench.engines[-1].running) + 1)
+        return replace(made(job.index), resident_mb=400.0)
+
+    bench = Bench(heard, monkeypatch, answer, Limits(jobs=4, memory_mb=200 + 4 * 230 + 50))
+    bench.prove(12)
+    assert (max(at_once), at_once[6:]) == (4, [1] * 6)
 
 
 def test_a_budget_below_one_proof_is_refused(heard: Heard, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -179,6 +195,6 @@ def test_other_numbers_of_jobs_are_refused(text: str) -> None:
 
 
 @pytest.mark.parametrize("wrong", [{"jobs": 0}, {"threads": 0}, {"memory_mb": 0.0}])
-def test_impossible_limits_are_refused(wrong: dict[str, int]) -> None:
+def test_impossible_limits_are_refused(wrong: dict[str, Any]) -> None:
     with pytest.raises(ConfigError):
         Limits(**wrong)
