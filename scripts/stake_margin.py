@@ -1,4 +1,4 @@
-"""The stake oracle's margin over many chains, played off the chain: what docs/stake-oracle.md claims.
+"""The margin of the stake oracle over many chains, played off the chain.
 
     python scripts/stake_margin.py                          # the ten seeds of the claim
     python scripts/stake_margin.py --seeds 0 1 2 3          # others
@@ -68,7 +68,7 @@ def measure(directory: Path, seeds: list[int]) -> list[dict[str, Any]]:
     path.write_text(json.dumps(said), encoding="utf-8")
     # The example's files are its own: they run as a developer runs them.
     command = [sys.executable, "simulate.py", path.name, *map(str, seeds)]
-    done = subprocess.run(command, cwd=directory, check=True, capture_output=True, text=True)  # noqa: S603
+    done = subprocess.run(command, cwd=directory, check=True, capture_output=True, text=True)
     return [json.loads(line) for line in done.stdout.splitlines()]
 
 

@@ -21,7 +21,7 @@ MOST_WORSE = 0.02
 
 @dataclass(frozen=True)
 class Margin:
-    """Chains as ``simulate.py`` tells them: each with its seed, three arms and a league's earnings."""
+    """Chains as ``simulate.py`` tells them: each with its seed, three arms, a league's earnings."""
 
     chains: tuple[dict[str, Any], ...]
 
