@@ -29,7 +29,7 @@ from zkdescent.pipeline.reporting import Reporter
 from zkdescent.pipeline.staking.margin import Margin
 from zkdescent.pipeline.training import train_project
 
-SEEDS = tuple(range(1000, 1010))
+SEEDS = tuple(range(2000, 2010))
 
 
 def main() -> int:

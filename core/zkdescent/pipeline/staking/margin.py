@@ -1,6 +1,7 @@
 """The margin of the controller over fixed parameters, over many chains played off the chain.
 
-The thresholds were set after a look at seeds 0 to 7 and before any look at seeds 1000 to 1009.
+The thresholds were set after a look at seeds 0 to 7. docs/stake-oracle.md says on which seeds they
+were missed, and on which they are judged now.
 """
 
 from __future__ import annotations
