@@ -1,10 +1,13 @@
-"""Write rows.csv: what a window of epochs showed, and which parameters would have cost least.
+"""Write rows.csv: what a window of epochs showed, and where the parameters should go from there.
 
-Each row is a made-up chain in a made-up world under parameters drawn at random. Its columns are
-the features of LocalStakeSource, which contracts derive from StakeRegistry; its targets are what
-epochs like these come to and where between the rails the cheapest parameters lie. In most rows up
-to a quarter of the validators stay away or come late whatever is paid: no reward is the answer,
-and the model has to learn how little an absence says.
+Each row is a made-up chain in a made-up world. Its columns are the features of LocalStakeSource,
+which contracts derive from StakeRegistry; its targets are what such epochs come to, and where
+between the rails the parameters should be next: the cheapest ones, or two steps on the way there if
+they are farther. Half of the rows have the parameters of another time, when the world was
+different, as a chain has whose parameters were right once; the others have any.
+
+In most rows up to a quarter of the validators stay away or come late whatever is paid: no reward
+is the answer, and the model has to learn how little an absence says.
 """
 
 import csv
@@ -12,37 +15,35 @@ from pathlib import Path
 
 import numpy as np
 from validators import (
-    ATTESTATION_GAS,
-    CALL_GAS,
-    EPOCH_BLOCKS,
+    CONGESTIONS,
     HIGH,
     LOW,
+    PRICES,
     STAKE,
     Parameters,
-    Population,
     World,
     arrivals,
     best,
     expected,
     loss,
     population,
+    rails,
     willing,
 )
+from windows import WINDOW, count, features
 
-WINDOW = 8
 FEATURES = (
     "participation", "late", "ever", "always", "delay", "gas", "paid",
     "reward", "committee", "deadline",
 )  # fmt: skip
-TARGETS = ("next_participation", "next_cost", "best_reward", "best_committee", "best_deadline")
-COST_UNIT = 512.0
-GAS_UNIT = 32_768
+TARGETS = ("next_participation", "next_cost", "next_reward", "next_committee", "next_deadline")
+COST_UNIT = 1024.0
 
 
-def absent(draw: np.random.Generator, count: int) -> tuple[np.ndarray, np.ndarray]:
-    """Who stays away, who comes late: (WINDOW, count) each."""
-    away, late = (np.zeros((WINDOW, count), dtype=bool) for _ in range(2))
-    league = draw.permutation(count)[: int(draw.uniform(0, 0.25) * count)]
+def absent(draw: np.random.Generator, number: int) -> tuple[np.ndarray, np.ndarray]:
+    """Who stays away, who comes late: (WINDOW, number) each."""
+    away, late = (np.zeros((WINDOW, number), dtype=bool) for _ in range(2))
+    league = draw.permutation(number)[: int(draw.uniform(0, 0.25) * number)]
     how = draw.integers(4)
     if how == 0:
         away[:, league] = True
@@ -53,82 +54,79 @@ def absent(draw: np.random.Generator, count: int) -> tuple[np.ndarray, np.ndarra
     return away, late
 
 
-def features(
-    people: Population, world: World, parameters: Parameters, draw: np.random.Generator
-) -> list[float]:
-    """A window as the contracts would see it."""
-    count = len(people)
-    away, late = absent(draw, count)
-    timely, tardy, waited, gas = [], [], 0, 0.0
-    for epoch in range(WINDOW):
-        arrival = arrivals(people, world, parameters, epoch)
-        sends = willing(people, world, parameters, epoch) & ~away[epoch]
-        arrival = np.where(late[epoch], parameters.deadline + 1, arrival)
-        done = sends & (arrival <= parameters.deadline)
-        # A committee's duty and the epoch's end: later than that, nothing is seen.
-        seen = sends & ~done & (arrival < EPOCH_BLOCKS * draw.random(count) + parameters.deadline)
-        timely.append(done)
-        tardy.append(seen)
-        waited += int(arrival[done].sum())
-        committees = draw.permutation(count) // parameters.committee
-        duties = committees * (EPOCH_BLOCKS - parameters.deadline) // (committees.max() + 1)
-        blocks = len(set((duties + arrival)[done | seen].tolist()))
-        gas += blocks * CALL_GAS + int((done | seen).sum()) * ATTESTATION_GAS
-    stack = np.array(timely)
-    shares = (
-        stack.mean(),
-        4 * np.array(tardy).mean(),
-        stack.any(axis=0).mean(),
-        stack.all(axis=0).mean(),
-        8 * waited / max(1, int(stack.sum())) / EPOCH_BLOCKS,
-        gas / (WINDOW * count) / GAS_UNIT,
-        stack.mean() * parameters.reward / HIGH.reward,
-        parameters.reward / HIGH.reward,
-        parameters.committee / HIGH.committee,
-        2 * parameters.deadline / EPOCH_BLOCKS,
+def anywhere(draw: np.random.Generator) -> World:
+    """A world, evenly in logarithms."""
+    price, congestion = (draw.uniform(*np.log(reach)) for reach in (PRICES, CONGESTIONS))
+    return World(float(np.exp(price)), float(np.exp(congestion)))
+
+
+def before(world: World, other: World, share: float) -> World:
+    """The world at a share of the way to another one."""
+    return World(
+        world.price * (other.price / world.price) ** share,
+        world.congestion * (other.congestion / world.congestion) ** share,
     )
-    return [2 * share - 1 for share in shares]
 
 
-def place(value: int, low: int, high: int) -> float:
-    """Where a value lies between its rails: 0 to 1."""
-    return (value - low) / (high - low)
+def near(wanted: Parameters, draw: np.random.Generator) -> Parameters:
+    """Parameters within a step of some."""
+    return Parameters(
+        *(
+            int(np.clip(value + draw.integers(-step, step + 1), low, high))
+            for value, (low, high, step) in zip(values(wanted), rails(), strict=True)
+        )
+    )
+
+
+def values(parameters: Parameters) -> tuple[int, int, int]:
+    return parameters.reward, parameters.committee, parameters.deadline
+
+
+def targets(live: Parameters, wanted: Parameters) -> list[float]:
+    """Where to go, between the rails: 0 to 1; at most two steps from where the chain is."""
+    return [
+        (float(np.clip(goal, value - 2 * step, value + 2 * step)) - low) / (high - low)
+        for value, goal, (low, high, step) in zip(
+            values(live), values(wanted), rails(), strict=True
+        )
+    ]
 
 
 def row(number: int, seed: int = 17) -> list[float]:
     """Features and targets of one made-up chain."""
     draw = np.random.default_rng([seed, number])
-    people = population(int(draw.integers(1 << 30)))
-    world = World(
-        float(np.exp(draw.uniform(np.log(0.4), np.log(3.5)))), float(draw.uniform(0.7, 2.4))
-    )
-    parameters = Parameters(
-        int(draw.integers(LOW.reward, HIGH.reward + 1)),
-        int(draw.integers(LOW.committee, HIGH.committee + 1)),
-        int(draw.integers(LOW.deadline, HIGH.deadline + 1)),
-    )
-    seen = features(people, world, parameters, draw)
-    wanted = best(people, world)
-    gas = (seen[5] + 1) / 2 * GAS_UNIT * len(people)
-    share = (seen[0] + 1) / 2
-    cost = loss(share, parameters.reward, parameters.deadline, gas, len(people) * STAKE)
+    people, world = population(int(draw.integers(1 << 30))), anywhere(draw)
+    if number % 2:
+        past = before(world, anywhere(draw), draw.uniform() ** 2)
+        live = near(best(people, past), draw)
+    else:
+        low, high = values(LOW), values(HIGH)
+        live = Parameters(*(int(draw.integers(a, b + 1)) for a, b in zip(low, high, strict=True)))
+    away, late = absent(draw, len(people))
+    window = []
+    for epoch in range(WINDOW):
+        sends = (willing(people, world, live, epoch) & ~away[epoch]) | late[epoch]
+        arrival = arrivals(people, world, live, epoch)
+        arrival = np.where(late[epoch], live.deadline + 1, arrival)
+        window.append(count(sends, arrival, live, draw))
+    share = float(np.mean([epoch.timely.mean() for epoch in window]))
+    gas = float(np.mean([epoch.gas for epoch in window]))
+    cost = loss(share, live.reward, live.deadline, gas, len(people) * STAKE)
     return [
-        *seen,
-        expected(people, world, parameters).participation,
+        *features(window, live),
+        expected(people, world, live),
         cost / COST_UNIT,
-        place(wanted.reward, LOW.reward, HIGH.reward),
-        place(wanted.committee, LOW.committee, HIGH.committee),
-        place(wanted.deadline, LOW.deadline, HIGH.deadline),
+        *targets(live, best(people, world)),
     ]
 
 
-def write(path: Path, count: int = 800) -> None:
+def write(path: Path, number: int = 1024) -> None:
     """Write the file with its header."""
     with path.open("w", newline="", encoding="utf-8") as stream:
         writer = csv.writer(stream, lineterminator="\n")
         writer.writerow([*FEATURES, *TARGETS])
-        for number in range(count):
-            writer.writerow([f"{value:.4f}" for value in row(number)])
+        for index in range(number):
+            writer.writerow([f"{value:.4f}" for value in row(index)])
 
 
 if __name__ == "__main__":

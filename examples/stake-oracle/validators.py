@@ -6,6 +6,7 @@ gwei for each increment (1 ether) of stake and epoch; times are blocks.
 """
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
@@ -19,7 +20,7 @@ NOISE = 0.4  # of a validator's cost from epoch to epoch, as the sigma of its lo
 
 # What the chain's users lose: for each increment that missed its duty, for each block of the
 # deadline, for which they wait until a committee has spoken, and for gas, which has a price.
-MISS_VALUE = 1000.0
+MISS_VALUE = 2000.0
 WAIT_VALUE = 9.0
 GAS_PRICE = 0.1
 # Gas of a call that brings attestations and of each attestation in it; measured, not derived.
@@ -36,7 +37,7 @@ class Parameters:
 
 
 # Rails, and the most that one update moves.
-LOW, HIGH, STEP = Parameters(20, 4, 1), Parameters(300, 32, 6), Parameters(30, 4, 1)
+LOW, HIGH, STEP = Parameters(20, 4, 1), Parameters(600, 32, 8), Parameters(60, 4, 1)
 
 
 @dataclass(frozen=True)
@@ -45,6 +46,12 @@ class World:
 
     price: float
     congestion: float
+
+
+# Where a world may go from the calm one, (1, 1): what it costs to take part, and how slow votes
+# are, as multiples; and in how many epochs it gets from one state to the next.
+PRICES, CONGESTIONS = (0.5, 6.0), (0.7, 4.0)
+LEG = 50
 
 
 @dataclass
@@ -112,41 +119,31 @@ def normal(x: np.ndarray) -> np.ndarray:
     return np.where(x >= 0, 1 - tail, tail)
 
 
-def willing(
-    people: Population, world: World, parameters: Parameters, epoch: int | None
-) -> np.ndarray:
-    """Who would send (n,): whom it pays. As a chance, over the noise of costs, without an epoch.
+def willing(people: Population, world: World, parameters: Parameters, epoch: int) -> np.ndarray:
+    """Who sends (n,): whom it pays, and who is up.
 
     Sending earns the reward and saves the penalty, which are the same, if it is in time.
     """
     gain = 2 * parameters.reward * chance(people, world, parameters)
-    threshold = np.log(np.maximum(gain, 1e-9) / (people.cost * world.price)) / NOISE
-    if epoch is None:
-        return normal(threshold) * people.online
     draw = np.random.default_rng([people.seed, 4, epoch])
     noise, up = draw.standard_normal(len(people)), draw.random(len(people))
-    return (noise <= threshold) & (up < people.online)
+    return (noise <= threshold(people, world, gain)) & (up < people.online)
 
 
-@dataclass(frozen=True)
-class Expected:
-    """An epoch as it is to be expected: share of stake, gwei for each increment."""
-
-    participation: float
-    loss: float
+def willing_share(people: Population, world: World, gain: np.ndarray) -> np.ndarray:
+    """The chance of each to send, over the noise of costs and outages."""
+    return normal(threshold(people, world, gain)) * people.online
 
 
-def expected(
-    people: Population, world: World, parameters: Parameters, dark: float = 0.0
-) -> Expected:
-    """What an epoch comes to on average, if a share of the validators is dark for good."""
-    sends = willing(people, world, parameters, None)
-    timely = sends * chance(people, world, parameters)
-    share = float(timely.mean()) * (1 - dark)
-    committees = -(-len(people) // parameters.committee)
-    gas = share * len(people) * ATTESTATION_GAS + calls(committees) * CALL_GAS
-    increments = len(people) * STAKE
-    return Expected(share, loss(share, parameters.reward, parameters.deadline, gas, increments))
+def threshold(people: Population, world: World, gain: np.ndarray) -> np.ndarray:
+    """Up to which noise of its cost it pays to send, in standard deviations."""
+    return np.log(np.maximum(gain, 1e-9) / (people.cost * world.price)) / NOISE
+
+
+def expected(people: Population, world: World, parameters: Parameters) -> float:
+    """The share of stake that attests in time in an epoch, on average."""
+    chances = chance(people, world, parameters)
+    return float((willing_share(people, world, 2 * parameters.reward * chances) * chances).mean())
 
 
 def calls(committees: float) -> float:
@@ -154,9 +151,7 @@ def calls(committees: float) -> float:
     return min(EPOCH_BLOCKS, 2.5 * committees)
 
 
-def loss(
-    participation: float, reward: float, deadline: float, gas: float, increments: float
-) -> float:
+def loss(participation: Any, reward: Any, deadline: float, gas: Any, increments: float) -> Any:
     """The cost of an epoch to the chain's users, gwei for each increment of active stake."""
     return (
         reward * participation
@@ -167,20 +162,26 @@ def loss(
 
 
 def best(people: Population, world: World) -> Parameters:
-    """The parameters that cost least in a world, axis by axis; the dark are nobody's to win."""
-    axes = (
-        range(LOW.reward, HIGH.reward + 1, 10),
-        range(LOW.committee, HIGH.committee + 1, 2),
-        range(LOW.deadline, HIGH.deadline + 1),
-    )
-    found, before = (100, 16, 3), None
-    while found != before:
-        before = found
-        for k, axis in enumerate(axes):
-            tried = [Parameters(*found[:k], value, *found[k + 1 :]) for value in axis]
-            winner = min(tried, key=lambda p: expected(people, world, p).loss)
-            found = (winner.reward, winner.committee, winner.deadline)
-    return Parameters(*found)
+    """The parameters of a grid that cost least in a world; the dark are nobody's to win."""
+    rewards = np.arange(LOW.reward, HIGH.reward + 1, 20)
+    tried = [
+        (expected_losses(people, world, committee, deadline, rewards), committee, deadline)
+        for committee in range(LOW.committee, HIGH.committee + 1, 4)
+        for deadline in range(LOW.deadline, HIGH.deadline + 1)
+    ]
+    losses, committee, deadline = min(tried, key=lambda entry: entry[0].min())
+    return Parameters(int(rewards[losses.argmin()]), committee, deadline)
+
+
+def expected_losses(
+    people: Population, world: World, committee: int, deadline: int, rewards: np.ndarray
+) -> np.ndarray:
+    """What an epoch comes to on average under each of some rewards (n,)."""
+    chances = chance(people, world, Parameters(0, committee, deadline))
+    sends = willing_share(people, world, 2 * rewards[:, None] * chances)
+    share = (sends * chances).mean(axis=1)
+    gas = share * len(people) * ATTESTATION_GAS + calls(-(-len(people) // committee)) * CALL_GAS
+    return loss(share, rewards, deadline, gas, len(people) * STAKE)
 
 
 def rails() -> tuple[tuple[int, int, int], ...]:
@@ -197,10 +198,23 @@ def calm(people: Population) -> tuple[int, int, int]:
     return found.reward, found.committee, found.deadline
 
 
-def world_at(epoch: int) -> World:
-    """The world of the demonstration: calm, then dear, then a busy network as well, then cheap."""
-    price = 1.0 if epoch <= 40 else 3.0 if epoch <= 120 else 0.5 if epoch <= 160 else 1.5
-    return World(price, 2.0 if 70 < epoch <= 140 else 1.0)
+def world_at(seed: int, epoch: int) -> World:
+    """The world of a chain: calm at first, then on its way from one state to the next.
+
+    Each leg ends in a state drawn evenly in logarithms; in between, logarithms go in straight
+    lines. What was right for the calm day is right no more, and nobody on the chain is told.
+    """
+    leg, passed = divmod(epoch, LEG)
+    ends = np.array([_state(seed, leg), _state(seed, leg + 1)])
+    price, congestion = np.exp(ends[0] + (ends[1] - ends[0]) * passed / LEG)
+    return World(float(price), float(congestion))
+
+
+def _state(seed: int, leg: int) -> np.ndarray:
+    if leg == 0:
+        return np.zeros(2)
+    draw = np.random.default_rng([seed, 5, leg])
+    return np.array([draw.uniform(*np.log(reach)) for reach in (PRICES, CONGESTIONS)])
 
 
 class Crowd:
@@ -223,7 +237,7 @@ class Crowd:
     def decide(self, epoch: int, live: object) -> tuple[np.ndarray, np.ndarray]:
         """Who sends, (n,) bool, and blocks from duty to arrival, (n,) int."""
         parameters = Parameters(live.base_reward, live.committee_size, live.attestation_deadline)
-        world = world_at(epoch)
+        world = world_at(self.people.seed, epoch)
         sends = willing(self.people, world, parameters, epoch)
         arrival = arrivals(self.people, world, parameters, epoch)
         league = self.league
