@@ -88,7 +88,7 @@ def test_every_error_of_the_contracts_is_sorted_on_purpose() -> None:
         "WrongGenesis", "BlockNotInDataset", "WrongHeader", "HeaderMalformed", "PositionOutOfRange",
         "AdmissionIncomplete", "RunIncomplete", "RunNotFinalised", "TooManyProofs",
         "NotThePinnedModel", "NotThisChain", "NotTheParent", "FieldTooLarge", "ModelShapeDiffers",
-        "InputsNotNewer", "AnswerOutOfBounds", "NoMinimum",
+        "InputsNotNewer", "AnswerOutOfBounds", "NoMinimum", "OtherInputs", "OtherFeatures",
     }  # fmt: skip
     names = {str(entry["name"]) for entry in known_errors().values()}
     assert names - STATE_ERRORS - rejections == set()
