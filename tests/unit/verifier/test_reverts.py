@@ -88,7 +88,8 @@ def test_every_error_of_the_contracts_is_sorted_on_purpose() -> None:
         "WrongGenesis", "BlockNotInDataset", "WrongHeader", "HeaderMalformed", "PositionOutOfRange",
         "AdmissionIncomplete", "RunIncomplete", "RunNotFinalised", "TooManyProofs",
         "NotThePinnedModel", "NotThisChain", "NotTheParent", "FieldTooLarge", "ModelShapeDiffers",
-        "InputsNotNewer", "AnswerOutOfBounds", "NoMinimum",
+        "InputsNotNewer", "AnswerOutOfBounds", "NoMinimum", "OtherInputs",
+        "OtherFeatures",
         "BranchDiffers", "BranchLength", "LeafCount", "NoEvidence", "NotANode", "NotAShare",
         "NotAUint64", "SignatureCount", "WrongSigner",
     }  # fmt: skip

@@ -165,6 +165,10 @@ STATE_ERRORS = frozenset({
     "NotTheOperator", "WrongFirst", "PaymentCount", "TooFewPayments", "RequestInTheFuture",
     "NothingBooked", "NotCovered", "PushFailed", "NoFlushAge", "TooLittleGas",
     "ReentrancyGuardReentrantCall",
+    # VolatilityMargin, TransactionScreen, CreditLine, PostedPrice
+    "AlreadyForecast", "HistoryTooShort", "PriceInvalid", "PriceTooOld", "TooEarly", "TooLate",
+    "Undermargined", "NotThePoster", "NoSuchRound", "NotTheProcessor", "NotTheReviewer", "StatusIs",
+    "NotTheBureau", "NotAttested", "Expired", "OverTheLimit", "MoreThanDrawn", "PaymentFailed",
     # StakeRegistry, its sources and controller
     "ParametersOutOfRange", "BadEpochBlocks", "BadGenesis", "NotTheBinder", "AlreadyBound",
     "NotAContract", "NotBegun", "NotWholeIncrements", "NotWholeGwei", "TooMuchStake",

@@ -111,7 +111,7 @@ class _Desk:
     def _time(self) -> int:
         from zkdescent.verifier.twins.header import read_header
 
-        return read_header(self._chain.header_rlp(self._chain.block_number)).timestamp
+        return read_header(self._chain.header_rlp(self._chain.block_number)).timestamp_s
 
     def _lie(self, inputs: list[int], salt: bytes, proven: Any) -> list[Refusal]:
         score = self._line.functions.score

@@ -18,7 +18,7 @@ PAYMENT_WEI = 10**15
 PATIENCE_S = 86_400
 HELD_SHARE = 0.02
 """Share of the rows it was trained on that a screen may hold: where the threshold is put."""
-SHOP = "0x" + "5b" * 20
+SHOP = "0x" + "55" * 20
 
 
 def tell_screening(project: Project, chain: Chain, report: Reporter, decisions: int) -> Story:
