@@ -12,10 +12,9 @@ import {Share} from "../../src/interfaces/IStakeSource.sol";
 import {LocalStakeSource} from "../../src/stake/LocalStakeSource.sol";
 import {StakeRegistry} from "../../src/stake/StakeRegistry.sol";
 import {FeedFixture} from "../utils/FeedFixture.sol";
-import {GasGate} from "../utils/GasGate.sol";
 
 /// @dev Eight validators, of which the last one never comes; a feed and a controller over their registry.
-contract StakeOracleTest is FeedFixture, GasGate {
+contract StakeOracleTest is FeedFixture {
     uint64 private constant BEGIN = 2000;
     uint32 private constant EPOCH = 16;
     uint64 private constant WINDOW = 3;
@@ -175,7 +174,6 @@ contract StakeOracleTest is FeedFixture, GasGate {
         assertTrue(!submit(1, beyond, proven(oracle, feed_, 1, inputs, beyond)), "beyond the bounds");
         Evidence memory evidence = proven(oracle, feed_, 1, inputs, out);
         stakeFeed.submit(1, "", out, evidence);
-        snap("submit, a stake feed's first round");
         (, int256 answer,,,) = stakeFeed.latestRoundData();
         assertEq(answer, 0.875e8);
         assertTrue(!submit(1, out, evidence), "twice");
@@ -217,7 +215,6 @@ contract StakeOracleTest is FeedFixture, GasGate {
         assertEq(controller.parameter(0), 100);
         Evidence memory evidence = proven(oracle, self, 1, inputs, out);
         controller.move(out, evidence);
-        snap("move, a stake controller's update");
         StakeParameters memory live = controller.stakeParameters();
         assertEq(live.baseReward, 160);
         assertEq(live.committeeSize, 8);
