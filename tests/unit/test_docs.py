@@ -101,6 +101,8 @@ def test_commands_in_examples_exist(page: str) -> None:
         elif program == "zkdescent":
             name = next(n for n in (" ".join(words[:2]), words[0]) if n in known)
             assert {w for w in words if w.startswith("-")} <= known[name], line
+        elif program == "python":
+            assert (ROOT / words[0]).is_file(), line
         else:
             assert program == "cd", line
 
