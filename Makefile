@@ -18,7 +18,7 @@ BIN := $(VENV)/bin
 NODE_MODULES := contracts/node_modules/.package-lock.json
 NOIR := tests/noir/node_modules/.package-lock.json
 BROWSER := tests/browser/node_modules/.package-lock.json
-FORGE := cd contracts && ./node_modules/.bin/forge
+FORGE := cd contracts && ./bin/forge
 
 # The anvil tests run wherever there is an anvil: from npm, on the PATH, or in ZKDESCENT_ANVIL. The
 # markers slow and realdata never are part of the default run.
@@ -180,5 +180,5 @@ $(SLITHER)/bin/slither:
 
 snapshots: build-contracts
 	rm -f contracts/snapshots/Gas.json
-	cd contracts && FORGE_SNAPSHOT_EMIT=true ./node_modules/.bin/forge test --match-contract GasTest
+	cd contracts && FORGE_SNAPSHOT_EMIT=true ./bin/forge test --match-contract GasTest
 	@git --no-pager diff --stat -- contracts/snapshots verifier/zkdescent/verifier/artifacts

@@ -17,7 +17,7 @@ contract FeedGasTest is FeedFixture, GasGate {
         snap("record, three new headers");
         history.record(headers);
         snap("record, three known headers");
-        round(1, false, "submit, a feed's first round, headers known");
+        round(1, false, "submit, the first round of a feed, headers known");
         mineTo(1015);
         round(2, true, "submit, a round with four new headers");
         for (uint256 r = 3; r <= 10; ++r) {
