@@ -40,6 +40,7 @@ LEARNS = {
     "price-rnn": 0.45,
     "price-volatility": 0.18,
     "ratings-factorisation": 0.7,
+    "stake-oracle": 0.87,
 }
 LONG = ("digits-mlp", "gas-feed", "price-rnn")  # runs of half a dozen seconds
 
