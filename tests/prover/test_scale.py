@@ -231,7 +231,6 @@ def record_of(several: Several, index: int) -> ProofRecord:
     return record
 
 
-@pytest.mark.slow
 def test_a_bundle_with_a_false_proof_is_rejected_by_the_batch(
     several: Several, bundle: Path, tmp_path: Path
 ) -> None:
