@@ -43,12 +43,13 @@ def _unpack(elements: list[int], capacity: int, length: int) -> list[int]:
 @given(st.dictionaries(st.integers(1, 253), st.integers(0, 60), max_size=6))
 def test_values_of_several_widths_share_elements_without_overlap(sizes: dict[int, int]) -> None:
     found: dict[int, int] = {}
-    for layout in layouts(sizes):
+    for layout, elements in layouts(sizes):
         assert layout
+        assert elements
         end = 0
         for at, bits in layout:
             assert at == end
-            end, found[bits] = at + bits, found.get(bits, 0) + 1
+            end, found[bits] = at + bits, found.get(bits, 0) + elements
         assert end <= PACKED_BITS
     assert found == {bits: size for bits, size in sizes.items() if size}
 

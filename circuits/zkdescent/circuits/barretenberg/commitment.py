@@ -47,8 +47,12 @@ def values_per_element(bits: int) -> int:
     return PACKED_BITS // bits
 
 
-def layouts(sizes: Mapping[int, int]) -> list[list[tuple[int, int]]]:
-    """Return how values of several widths share field elements: position and bits of each value.
+Layout = tuple[tuple[int, int], ...]
+"""Position and bits of each value in one field element."""
+
+
+def layouts(sizes: Mapping[int, int]) -> list[tuple[Layout, int]]:
+    """Return how values of several widths share field elements: layouts, and elements of each.
 
     The widest first; what room an element has left goes to narrower ones. Fields do not overlap and
     end below PACKED_BITS, so that an element has one reading.
@@ -57,16 +61,20 @@ def layouts(sizes: Mapping[int, int]) -> list[list[tuple[int, int]]]:
         sizes: how many values there are of each width.
     """
     left = dict(sorted(sizes.items(), reverse=True))
-    elements = []
+    found = []
     while any(left.values()):
-        at, layout = 0, []
+        at, layout, taken = 0, [], {}
         for bits in left:
             many = min(left[bits], (PACKED_BITS - at) // bits)
             layout += [(at + i * bits, bits) for i in range(many)]
-            left[bits] -= many
             at += many * bits
-        elements.append(layout)
-    return elements
+            if many:
+                taken[bits] = many
+        elements = min(left[bits] // many for bits, many in taken.items())
+        for bits, many in taken.items():
+            left[bits] -= elements * many
+        found.append((tuple(layout), elements))
+    return found
 
 
 def capacity_word(role: HashRole, bits: int, length: int) -> int:

@@ -100,8 +100,8 @@ class _Estimate:
             for size, bits in self.bits.get(token, ()):
                 sizes[bits] = sizes.get(bits, 0) + size
         words = layouts(sizes)
-        self.gates += sum(gates(0, len(word) + 2) for word in words)
-        self.gates += _sponge(_DIGESTS + len(words))
+        self.gates += sum(count * gates(0, len(layout) + 2) for layout, count in words)
+        self.gates += _sponge(_DIGESTS + sum(count for _, count in words))
         groups = []
         for p, pin in self.pins.items():
             _, _, columns = check_shape(self.program, p, pin)

@@ -216,7 +216,8 @@ class ConstraintSystem:
         sizes = {bits: sum(b.size for b in blocks if b.bits == bits) for bits in widths}
         return [
             Expression((), tuple((1 << at, next(waiting[bits])) for at, bits in layout), 0)
-            for layout in layouts(sizes)
+            for layout, elements in layouts(sizes)
+            for _ in range(elements)
         ]
 
     def tensor_digest(
