@@ -119,6 +119,25 @@ class Record:
         return typing.cast(Self, _decode_record(cls, value, path or cls.__name__))
 
 
+class SparseRecord(Record):
+    """A record whose ``SPARSE`` fields are not written while they hold their default.
+
+    What a field of a later release says about artefacts of an earlier one is then nothing, and
+    their bytes stay what they were.
+    """
+
+    __slots__ = ()
+    SPARSE: ClassVar[tuple[str, ...]] = ()
+
+    def to_json(self) -> dict[str, Any]:
+        """Return the record as a JSON object, without the fields that hold their default."""
+        record = Record.to_json(self)
+        for entry in dataclasses.fields(typing.cast(Any, self)):
+            if entry.name in self.SPARSE and getattr(self, entry.name) == entry.default:
+                del record[entry.name]
+        return record
+
+
 def _decode_record(cls: type[Record], value: object, path: str) -> Record:
     if not isinstance(value, dict):
         raise _wrong("an object", value, path)

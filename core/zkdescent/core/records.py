@@ -18,12 +18,17 @@ Example:
 
 from __future__ import annotations
 
-import re
-from dataclasses import dataclass, field, fields
-from typing import Any, ClassVar, Literal, cast
+from dataclasses import dataclass, field
+from typing import Any, ClassVar, Literal
 
-from zkdescent.core._codec import Record, canonical_json, parse_json, shallow_json
-from zkdescent.core.errors import ArtefactError
+from zkdescent.core._codec import Record, SparseRecord, canonical_json, parse_json, shallow_json
+from zkdescent.core._record_checks import (
+    impossible,
+    require_address,
+    require_natural,
+    require_sha256,
+    require_size,
+)
 
 __all__ = [
     "ArtefactEntry",
@@ -57,27 +62,6 @@ FIELD_MODULUS = 2188824287183927522224640574525727508854836440041603434369820418
 CONTEXT_BITS = 248
 COMMITMENT_SIZES = (32, 64)
 ZERO_WORD = bytes(32)
-_ADDRESS = re.compile(r"0x[0-9a-fA-F]{40}")
-_SHA256 = re.compile(r"[0-9a-f]{64}")
-
-
-class _Sparse(Record):
-    """A record whose ``SPARSE`` fields are not written while they hold their default.
-
-    What a field of a later release says about artefacts of an earlier one is then nothing, and
-    their bytes stay what they were.
-    """
-
-    __slots__ = ()
-    SPARSE: ClassVar[tuple[str, ...]] = ()
-
-    def to_json(self) -> dict[str, Any]:
-        """Return the record as a JSON object, without the fields that hold their default."""
-        record = Record.to_json(self)
-        for entry in fields(cast(Any, self)):
-            if entry.name in self.SPARSE and getattr(self, entry.name) == entry.default:
-                del record[entry.name]
-        return record
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -102,16 +86,16 @@ class ProofRecord(Record):
     public_values: tuple[int, ...]
 
     def __post_init__(self) -> None:
-        _size(self, "circuit", 32)
-        _natural(self, "index")
-        _natural(self, "context", below=1 << CONTEXT_BITS)
+        require_size(self, "circuit", 32)
+        require_natural(self, "index")
+        require_natural(self, "context", below=1 << CONTEXT_BITS)
         for value in self.public_values:
             if not 0 <= value < FIELD_MODULUS:
-                raise _bad(self, "public_values", "elements of BN254's scalar field", value)
+                raise impossible(self, "public_values", "elements of BN254's scalar field", value)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class CircuitRecord(_Sparse):
+class CircuitRecord(SparseRecord):
     """A compiled circuit with its keys, as the prover made it (independent of any chain).
 
     ``vka`` are the 32-byte words of the verifying-key artefact of ezkl's reusable verifier,
@@ -149,25 +133,27 @@ class CircuitRecord(_Sparse):
     objects: dict[str, str] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
-        _size(self, "vk_sha256", 32)
+        require_size(self, "vk_sha256", 32)
         if self.vka:
-            _size(self, "vka_digest", 32)
+            require_size(self, "vka_digest", 32)
         for word in self.vka:
             if len(word) != 32:
-                raise _bad(self, "vka", "words of 32 bytes", len(word))
+                raise impossible(self, "vka", "words of 32 bytes", len(word))
         for name in ("proof_length", "public_values", "features", "outputs", "fraction_bits"):
-            _natural(self, name)
+            require_natural(self, name)
         for name in ("steps_per_proof", "logrows"):
-            _natural(self, name)
-        _natural(self, "blocks", below=1 << 16)
+            require_natural(self, name)
+        require_natural(self, "blocks", below=1 << 16)
         if (self.blocks > 0) != (self.role == "aggregate"):
-            raise _bad(self, "blocks", "1 or more in an aggregate, 0 elsewhere", self.blocks)
+            raise impossible(self, "blocks", "1 or more in an aggregate, 0 elsewhere", self.blocks)
         if len(self.child) != (32 if self.role == "aggregate" else 0):
-            raise _bad(self, "child", "32 bytes in an aggregate, none elsewhere", self.child)
+            raise impossible(self, "child", "32 bytes in an aggregate, none elsewhere", self.child)
         if self.role == "inference" and self.public_values != self.features + self.outputs:
-            raise _bad(self, "public_values", self.features + self.outputs, self.public_values)
+            raise impossible(
+                self, "public_values", self.features + self.outputs, self.public_values
+            )
         for digest in self.objects.values():
-            _sha256(self, "objects", digest)
+            require_sha256(self, "objects", digest)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -196,16 +182,16 @@ class CircuitSpecRecord(Record):
     opening: tuple[int, int, int, int]
 
     def __post_init__(self) -> None:
-        _address(self, "verifier")
+        require_address(self, "verifier")
         for name in ("verifier_code_hash", "vka_digest", "vk_hash", "child"):
-            _size(self, name, 32)
+            require_size(self, name, 32)
         for name in ("proof_length", "public_values", "features", "outputs", "steps_per_proof"):
-            _natural(self, name)
-        _natural(self, "blocks", below=1 << 16)
+            require_natural(self, name)
+        require_natural(self, "blocks", below=1 << 16)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Circuits(_Sparse):
+class Circuits(SparseRecord):
     """The circuits of a project.
 
     There is no range circuit where step circuits check the ranges themselves, and an aggregate
@@ -226,7 +212,7 @@ class Circuits(_Sparse):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class CircuitSpecs(_Sparse):
+class CircuitSpecs(SparseRecord):
     """The circuits of a project as registered on chain."""
 
     SPARSE: ClassVar[tuple[str, ...]] = ("range", "aggregate")
@@ -258,16 +244,18 @@ class DatasetRecord(Record):
     blocks_per_epoch: int
 
     def __post_init__(self) -> None:
-        _size(self, "root", 32)
+        require_size(self, "root", 32)
         if len({len(leaf) for leaf in self.leaves}) > 1:
-            raise _bad(self, "leaves", "commitments of one size", [len(x) for x in self.leaves])
+            raise impossible(
+                self, "leaves", "commitments of one size", [len(x) for x in self.leaves]
+            )
         for leaf in self.leaves:
             if len(leaf) not in COMMITMENT_SIZES:
-                raise _bad(self, "leaves", "commitments of 32 or 64 bytes", len(leaf))
+                raise impossible(self, "leaves", "commitments of 32 or 64 bytes", len(leaf))
         for name in ("rows", "features", "targets"):
-            _natural(self, name)
+            require_natural(self, name)
         if self.blocks_per_epoch != len(self.leaves) or not self.leaves:
-            raise _bad(self, "blocks_per_epoch", len(self.leaves) or 1, self.blocks_per_epoch)
+            raise impossible(self, "blocks_per_epoch", len(self.leaves) or 1, self.blocks_per_epoch)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -297,21 +285,23 @@ class TaskRecord(Record):
 
     def __post_init__(self) -> None:
         for name in ("step_circuit", "range_circuit", "inference_circuit", "dataset_root"):
-            _size(self, name, 32)
+            require_size(self, name, 32)
         for name in ("aggregate_circuit", "genesis", "hyperparameters", "declared_seed"):
-            _size(self, name, 32)
+            require_size(self, name, 32)
         for name in ("parent", "salt"):
-            _size(self, name, 32)
+            require_size(self, name, 32)
         for name in ("blocks_per_epoch", "total_proofs", "seed_delay", "parent_epoch"):
-            _natural(self, name, below=1 << 32)
-        _natural(self, "deadline", below=1 << 64)
-        _natural(self, "reward", below=1 << 128)
+            require_natural(self, name, below=1 << 32)
+        require_natural(self, "deadline", below=1 << 64)
+        require_natural(self, "reward", below=1 << 128)
         if self.reward > 0 and self.deadline == 0:
-            raise _bad(self, "deadline", "a timestamp: a reward needs one", self.deadline)
+            raise impossible(self, "deadline", "a timestamp: a reward needs one", self.deadline)
         if self.parent_epoch > 0 and not any(self.parent):
-            raise _bad(self, "parent_epoch", "0 without a parent", self.parent_epoch)
+            raise impossible(self, "parent_epoch", "0 without a parent", self.parent_epoch)
         if self.seed_delay > 0 and any(self.declared_seed):
-            raise _bad(self, "declared_seed", "32 zero bytes with a beacon", self.declared_seed)
+            raise impossible(
+                self, "declared_seed", "32 zero bytes with a beacon", self.declared_seed
+            )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -335,13 +325,13 @@ class RunRecord(Record):
 
     def __post_init__(self) -> None:
         for name in ("ledger", "sponsor", "payee"):
-            _address(self, name)
+            require_address(self, name)
         for name in ("task_id", "run_id", "seed"):
-            _size(self, name, 32)
-        _natural(self, "chain_id")
-        _natural(self, "nonce", below=1 << 256)
+            require_size(self, name, 32)
+        require_natural(self, "chain_id")
+        require_natural(self, "nonce", below=1 << 256)
         if self.mix_hash is not None:
-            _size(self, "mix_hash", 32)
+            require_size(self, "mix_hash", 32)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -362,11 +352,11 @@ class InferenceRecord(Record):
 
     def __post_init__(self) -> None:
         for name in ("registry", "requester"):
-            _address(self, name)
+            require_address(self, name)
         for name in ("chain_id", "model_id", "nonce"):
-            _natural(self, name, below=1 << 256)
+            require_natural(self, name, below=1 << 256)
         if self.proof.role != "inference":
-            raise _bad(self, "proof", "the role inference", self.proof.role)
+            raise impossible(self, "proof", "the role inference", self.proof.role)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -377,8 +367,8 @@ class ArtefactEntry(Record):
     bytes: int
 
     def __post_init__(self) -> None:
-        _sha256(self, "sha256", self.sha256)
-        _natural(self, "bytes")
+        require_sha256(self, "sha256", self.sha256)
+        require_natural(self, "bytes")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -407,42 +397,9 @@ class Manifest(Record):
     artefacts: dict[str, ArtefactEntry] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
-        _sha256(self, "config_sha256", self.config_sha256)
+        require_sha256(self, "config_sha256", self.config_sha256)
         size = len(self.dataset.leaves[0])
-        _size(self, "genesis", size)
+        require_size(self, "genesis", size)
         if self.final is not None:
-            _size(self, "final", size)
-        _natural(self, "total_proofs")
-
-
-def _bad(record: Record, name: str, expected: object, got: object) -> ArtefactError:
-    return ArtefactError(
-        "a record holds an impossible value",
-        expected=expected,
-        got=got,
-        path=f"{type(record).__name__}.{name}",
-        hint="the file was edited or damaged; make it again with the command that wrote it",
-    )
-
-
-def _size(record: Record, name: str, size: int) -> None:
-    value = getattr(record, name)
-    if len(value) != size:
-        raise _bad(record, name, f"{size} bytes", f"{len(value)} bytes")
-
-
-def _natural(record: Record, name: str, *, below: int | None = None) -> None:
-    value = getattr(record, name)
-    if value < 0 or (below is not None and value >= below):
-        raise _bad(record, name, "0 or more" if below is None else f"0 to {below - 1}", value)
-
-
-def _address(record: Record, name: str) -> None:
-    value = getattr(record, name)
-    if _ADDRESS.fullmatch(value) is None:
-        raise _bad(record, name, "0x and 40 hex digits", value)
-
-
-def _sha256(record: Record, name: str, value: str) -> None:
-    if _SHA256.fullmatch(value) is None:
-        raise _bad(record, name, "64 lowercase hex digits", value)
+            require_size(self, "final", size)
+        require_natural(self, "total_proofs")
