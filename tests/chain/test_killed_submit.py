@@ -32,7 +32,7 @@ from zkdescent.pipeline.building import compile_project
 from zkdescent.pipeline.proving import prove_project
 from zkdescent.pipeline.reporting import Reporter
 from zkdescent.verifier import Chain, TrainingClient, plan_from
-from zkdescent.verifier.ledger import RunState, RunStatus
+from zkdescent.verifier.ledger_reading import RunState, RunStatus
 
 pytestmark = [pytest.mark.chain, pytest.mark.barretenberg, pytest.mark.slow]
 

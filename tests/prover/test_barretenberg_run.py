@@ -28,7 +28,7 @@ from zkdescent.pipeline.proving import prove_project
 from zkdescent.pipeline.reporting import Reporter
 from zkdescent.verifier import Chain, EvmProofVerifier, TrainingClient
 from zkdescent.verifier.honk_code import check_honk_key, load_key, load_verifier
-from zkdescent.verifier.ledger import RunStatus
+from zkdescent.verifier.ledger_reading import RunStatus
 from zkdescent.verifier.twins import from_field, tensor_hash
 from zkdescent.verifier.twins.layout import InferenceWord, StepWord, layout_of
 

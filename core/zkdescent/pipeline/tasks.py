@@ -134,7 +134,7 @@ def task_status(project: Project, *, chain: Chain | None = None) -> TaskStatus:
         ArtefactError: not compiled yet.
         ChainError: there is other code than was deployed.
     """
-    from zkdescent.verifier import LedgerClient
+    from zkdescent.verifier import LedgerReader
 
     store = project.open_store()
     manifest = store.read_manifest()
@@ -158,7 +158,7 @@ def task_status(project: Project, *, chain: Chain | None = None) -> TaskStatus:
     }
     if not chain.code(plan.addresses.ledger):
         return TaskStatus(state="not deployed", **common)
-    common["credit_wei"] = LedgerClient(chain, plan.addresses).credit(chain.address)
+    common["credit_wei"] = LedgerReader(chain, plan.addresses).credit(chain.address)
     state = _task(chain, plan)
     if state is None:
         return TaskStatus(state="not created", **common)
@@ -178,11 +178,11 @@ def _moment(timestamp: int) -> str | None:
 
 
 def _task(chain: Chain, plan: RunPlan) -> TaskState | None:
-    from zkdescent.verifier import LedgerClient
+    from zkdescent.verifier import LedgerReader
 
     if not chain.code(plan.addresses.ledger):
         return None
-    return LedgerClient(chain, plan.addresses).task(plan.task_id)
+    return LedgerReader(chain, plan.addresses).task(plan.task_id)
 
 
 def _seed(task: TaskState, block_number: int, *, beacon: bool) -> dict[str, Any]:
@@ -198,9 +198,9 @@ def _seed(task: TaskState, block_number: int, *, beacon: bool) -> dict[str, Any]
 
 
 def _run(chain: Chain, plan: RunPlan) -> dict[str, Any]:
-    from zkdescent.verifier import LedgerClient, RegistryClient
+    from zkdescent.verifier import LedgerReader, RegistryClient
 
-    run: RunState | None = LedgerClient(chain, plan.addresses).run(plan.run_id)
+    run: RunState | None = LedgerReader(chain, plan.addresses).run(plan.run_id)
     if run is None:
         return {}
     minted = RegistryClient(chain, plan.addresses).model(plan.model_id) is not None

@@ -37,7 +37,8 @@ if TYPE_CHECKING:
     from zkdescent.verifier.feed_terms import FeedTerms, GasFeedPlan, Schedule
     from zkdescent.verifier.feeds import FeedClient, FeedState, GasFeedClient, GasWindow
     from zkdescent.verifier.gateway import GatewayClient
-    from zkdescent.verifier.ledger import LedgerClient, RunState, RunStatus, TaskState
+    from zkdescent.verifier.ledger import LedgerClient
+    from zkdescent.verifier.ledger_reading import LedgerReader, RunState, RunStatus, TaskState
     from zkdescent.verifier.pinned import PinnedModel
     from zkdescent.verifier.plan import (
         RunPlan,
@@ -71,17 +72,18 @@ _HOME = {
     "GasWindow": "feeds",
     "GatewayClient": "gateway",
     "LedgerClient": "ledger",
+    "LedgerReader": "ledger_reading",
     "Model": "registry",
     "PinnedModel": "pinned",
     "Provenance": "registry",
     "Receipt": "chain",
     "RegistryClient": "registry",
     "RunPlan": "plan",
-    "RunState": "ledger",
-    "RunStatus": "ledger",
+    "RunState": "ledger_reading",
+    "RunStatus": "ledger_reading",
     "Schedule": "feed_terms",
     "SendPolicy": "_waiting",
-    "TaskState": "ledger",
+    "TaskState": "ledger_reading",
     "TrainingClient": "client",
     "audit_run": "audit",
     "check_deployed": "deploy",
@@ -118,6 +120,7 @@ __all__ = [
     "GasWindow",
     "GatewayClient",
     "LedgerClient",
+    "LedgerReader",
     "Model",
     "PinnedModel",
     "Provenance",
