@@ -37,7 +37,7 @@ def test_a_node_that_goes_away_is_named_without_its_token() -> None:
         try:
             with (
                 pytest.raises(ChainError) as error,
-                chain._translated("read the ledger"),
+                chain.translated("read the ledger"),
             ):
                 node.w3.eth.call()
         finally:

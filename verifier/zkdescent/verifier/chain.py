@@ -15,48 +15,38 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Protocol, Self
+from typing import Any, Self
 
-from eth.exceptions import PyEVMError
 from eth_account import Account
 from eth_account.signers.local import LocalAccount
-from eth_tester.exceptions import TransactionFailed
-from eth_tester.exceptions import ValidationError as TesterInvalid
 from eth_typing import ChecksumAddress
 from eth_utils.address import to_checksum_address
-from eth_utils.exceptions import ValidationError as EvmInvalid
-from requests.exceptions import RequestException
-from web3 import Web3
 from web3.contract import Contract
 from web3.contract.contract import ContractFunction
-from web3.exceptions import ContractLogicError, Web3Exception
 from web3.types import Nonce, TxParams, TxReceipt, Wei
 
 from zkdescent.core.errors import ChainError, ConfigError
 from zkdescent.verifier._anvil import AnvilProcess
-from zkdescent.verifier._fees import Market
-from zkdescent.verifier._http import HttpNode, revert_of
+from zkdescent.verifier._foreign import translated
+from zkdescent.verifier._http import HttpNode
 from zkdescent.verifier._keys import (
     account_from_environment,
     account_from_keystore,
     development_account,
 )
+from zkdescent.verifier._node import Node
 from zkdescent.verifier._outbox import Outbox
 from zkdescent.verifier._refusals import GasCapExceeded
-from zkdescent.verifier._reverts import Reverted, revert_error
+from zkdescent.verifier._reverts import Reverted
 from zkdescent.verifier._tester import TesterNode
 from zkdescent.verifier._waiting import Notice, SendPolicy
 from zkdescent.verifier.artifacts import load_artifact
 from zkdescent.verifier.sending import GAS_CAP, Sender
 
-_FOREIGN = (
-    Web3Exception, RequestException, ValueError, TransactionFailed, TesterInvalid, EvmInvalid,
-    PyEVMError,
-)  # fmt: skip
 _POLL_S = 1.0
 
 
@@ -74,29 +64,10 @@ class Receipt:
     raw: TxReceipt
 
 
-class _Node(Protocol):
-    """What the kinds of chain do differently."""
-
-    name: str
-    is_local: bool
-    chain_id: int
-    gas_limit: int | None
-    w3: Web3
-
-    def mine(self, blocks: int) -> None: ...
-    def market(self) -> Market: ...
-    def queue(self, raw: bytes) -> None: ...
-    def automine(self, on: bool) -> None: ...
-    def genesis(self) -> str: ...
-    def header_rlp(self, number: int) -> bytes: ...
-    def code(self, address: str) -> bytes: ...
-    def close(self) -> None: ...
-
-
 class Chain:
     """A chain and the account that acts on it; a context manager that closes what it opened."""
 
-    def __init__(self, node: _Node, account: LocalAccount, sender: Sender | None = None) -> None:
+    def __init__(self, node: Node, account: LocalAccount, sender: Sender | None = None) -> None:
         self._node = node
         self._sender = sender
         self.account = account
@@ -237,7 +208,7 @@ class Chain:
     @property
     def block_number(self) -> int:
         """Number of the newest block."""
-        with self._translated("read the block number"):
+        with self.translated("read the block number"):
             return int(self._node.w3.eth.block_number)
 
     def contract(self, name: str, address: str) -> Contract:
@@ -254,12 +225,12 @@ class Chain:
 
     def balance(self, address: str) -> int:
         """Return what an account holds, wei."""
-        with self._translated("read a balance"):
+        with self.translated("read a balance"):
             return int(self._node.w3.eth.get_balance(to_checksum_address(address)))
 
     def storage(self, address: str, slot: int) -> bytes:
         """Return the 32-byte storage word of a contract at a slot."""
-        with self._translated("read storage"):
+        with self.translated("read storage"):
             return bytes(self._node.w3.eth.get_storage_at(to_checksum_address(address), slot))
 
     def call(self, function: ContractFunction, *, action: str = "") -> Any:
@@ -269,7 +240,7 @@ class Chain:
             ContractRejected, ContractRefused: it reverted, with the error's name and values.
             ChainError: the node did not answer or the answer can't be decoded.
         """
-        with self._translated(action or f"call {function.fn_name}"):
+        with self.translated(action or f"call {function.fn_name}"):
             return function.call({"from": self.account.address})
 
     def events(self, event: Any, *, since: int = 0) -> list[Any]:
@@ -278,18 +249,18 @@ class Chain:
         Raises:
             ChainError: the node refuses, for example so many blocks at once.
         """
-        with self._translated("read events"):
+        with self.translated("read events"):
             return list(event.get_logs(from_block=since))
 
     def call_data(self, to: str, data: bytes, *, action: str = "call") -> bytes:
         """Return the raw answer to raw call data: for encodings no ABI library would make."""
-        with self._translated(action):
+        with self.translated(action):
             transaction: Any = {"from": self.address, "to": to_checksum_address(to), "data": data}
             return bytes(self._node.w3.eth.call(transaction))
 
     def logs(self, event: Any, first_block: int, last_block: int) -> list[Any]:
         """Return a contract event's occurrences in blocks first .. last, decoded, oldest first."""
-        with self._translated("read events"):
+        with self.translated("read events"):
             return list(event.get_logs(from_block=first_block, to_block=last_block))
 
     def send(self, function: ContractFunction, *, action: str = "", value: int = 0) -> Receipt:
@@ -306,7 +277,7 @@ class Chain:
         self, to: str, data: bytes, *, action: str = "transaction", value: int = 0
     ) -> Receipt:
         """Sign and send raw call data; see :meth:`send`."""
-        with self._translated(action):
+        with self.translated(action):
             if self._sender is None:
                 raw = self._send_here(to, data, action, value)
             else:
@@ -337,7 +308,7 @@ class Chain:
             "maxFeePerGas": max_fee, "maxPriorityFeePerGas": tip,
         }  # fmt: skip
         signed = self.account.sign_transaction(fields)
-        with self._translated("queue a transaction"):
+        with self.translated("queue a transaction"):
             self._node.queue(bytes(signed.raw_transaction))
         return "0x" + bytes(signed.hash).hex()
 
@@ -353,12 +324,12 @@ class Chain:
     def nonce(self, *, pending: bool = True) -> int:
         """Return the account's next nonce, after what is queued or only after what is mined."""
         state: Any = "pending" if pending else "latest"
-        with self._translated("read the nonce"):
+        with self.translated("read the nonce"):
             return int(self._node.w3.eth.get_transaction_count(self.account.address, state))
 
     def next_base_fee(self) -> int:
         """Return what the next block asks for each gas, wei."""
-        with self._translated("ask for the base fee"):
+        with self.translated("ask for the base fee"):
             return self._node.market().base
 
     def acting_as(self, account: LocalAccount) -> Chain:
@@ -372,7 +343,7 @@ class Chain:
             False if something fell out and could not be sent again as it was: whoever sent it
             reads the chain again and sends what is missing.
         """
-        with self._translated("confirm transactions"):
+        with self.translated("confirm transactions"):
             return self._sender is None or self._sender.confirm()
 
     def estimate(self, function: ContractFunction, *, action: str = "") -> int:
@@ -390,22 +361,22 @@ class Chain:
         """Return the gas of raw call data; see :meth:`estimate`."""
         if self._sender is None:
             raise ChainError(f"{action}: this chain measures gas by sending", got=self.name)
-        with self._translated(action):
+        with self.translated(action):
             return self._sender.estimate(to, data, action, value)
 
     def gas_price(self) -> int:
         """Return what gas costs in the next block, wei: base fee and tip."""
-        with self._translated("ask for the gas price"):
+        with self.translated("ask for the gas price"):
             return self._node.market().price
 
     def genesis(self) -> str:
         """Return the hash of block 0, which tells chains of one id apart; empty if not kept."""
-        with self._translated("read block 0"):
+        with self.translated("read block 0"):
             return self._node.genesis()
 
     def mine(self, blocks: int = 1) -> None:
         """Mine empty blocks on a local chain; ChainError on any other."""
-        with self._translated("mine"):
+        with self.translated("mine"):
             self._node.mine(blocks)
 
     def wait_for_block(self, number: int, *, timeout_s: float = 7200.0) -> None:
@@ -445,6 +416,10 @@ class Chain:
         trace: TracebackType | None,
     ) -> None:
         self.close()
+
+    def translated(self, action: str) -> AbstractContextManager[None]:
+        """Errors of the node and its libraries become ChainErrors that say what was tried."""
+        return translated(action, self.name)
 
     def _encoded(self, function: ContractFunction) -> tuple[str, bytes]:
         # A gas figure keeps web3 from estimating here; only the encoding is wanted.
@@ -486,20 +461,3 @@ class Chain:
             got=receipt.transaction,
             hint="another transaction came first, or the gas ran out; run the command again",
         )
-
-    @contextmanager
-    def _translated(self, action: str) -> Iterator[None]:
-        """Turn whatever web3, eth-tester or the node raise into errors of this package."""
-        try:
-            yield
-        except Reverted as error:
-            raise revert_error(error, action) from error
-        except ContractLogicError as error:
-            raise revert_error(revert_of(error), action) from error
-        except RequestException as error:
-            # Its text repeats the URL, which may hold an access token (see HttpNode).
-            raise ChainError(
-                f"{action}: {self.name} did not answer", got=type(error).__name__
-            ) from error
-        except _FOREIGN as error:
-            raise ChainError(f"{action}: {self.name} failed", got=str(error)) from error

@@ -48,7 +48,7 @@ class BlockMaker:
             "nonce": self._nonces[address], "maxFeePerGas": _FEE, "maxPriorityFeePerGas": 1,
         })  # fmt: skip
         self._nonces[address] += 1
-        with self._chain._translated("put a transaction"):
+        with self._chain.translated("put a transaction"):
             if self._tester:
                 self._node.backend.send_raw_transaction(bytes(signed.raw_transaction))
             else:
@@ -61,7 +61,7 @@ class BlockMaker:
         Raises:
             ChainError: a transaction in it failed.
         """
-        with self._chain._translated("mine a block"):
+        with self._chain.translated("mine a block"):
             if self._tester:
                 (block_hash,) = self._node.backend.mine_blocks(1)
             else:
