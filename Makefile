@@ -122,14 +122,15 @@ test-contracts:
 	@echo "make: there is no Node.js here: the forge tests do NOT run, everything else does"
 endif
 
-# What proves or starts a node has the machine for itself; the rest shares its cores.
+# First what neither proves nor starts a node, then what does: a proof takes all cores for half of its
+# time, so two files of those at once are enough, and each makes the projects that it needs once.
 test-python: dev prover $(if $(HAVE_NODE),$(NOIR))
 	@case "$(MARKS)" in *chain*) \
 		echo "make: there is no anvil here: the tests marked chain do NOT run, everything else does";; esac
 	@case "$(MARKS)" in *barretenberg*) \
 		echo "make: there is no prover bb here: the tests marked barretenberg do NOT run";; esac
 	$(BIN)/python -m pytest -m "$(MARKS) and not prover and not chain" -n auto --maxprocesses 4 --dist worksteal
-	$(BIN)/python -m pytest -m "$(MARKS) and (prover or chain)"
+	$(BIN)/python -m pytest -m "$(MARKS) and (prover or chain)" -n 2 --dist loadfile
 
 # Tens of minutes more: every optimizer and every example model proven, the benchmark's own run.
 test-slow: dev prover $(if $(HAVE_CHROMIUM),$(BROWSER))

@@ -42,7 +42,12 @@ LEARNS = {
     "ratings-factorisation": 0.7,
     "stake-oracle": 0.87,
 }
-LONG = ("digits-mlp", "gas-feed", "price-rnn")  # runs of half a dozen seconds
+# Runs of more than half a dozen seconds.
+LONG = (
+    "anomaly-autoencoder", "digits-cnn", "digits-mlp", "gas-feed", "price-rnn",
+    "ratings-factorisation",
+)  # fmt: skip
+ALL = [pytest.param(n, marks=pytest.mark.slow if n in LONG else ()) for n in sorted(LEARNS)]
 
 
 class Example:
@@ -114,10 +119,7 @@ def test_every_example_is_here() -> None:
     assert example_names() == sorted(LEARNS)
 
 
-@pytest.mark.parametrize(
-    "name",
-    [pytest.param(n, marks=pytest.mark.slow if n in LONG else ()) for n in sorted(LEARNS)],
-)
+@pytest.mark.parametrize("name", ALL)
 def test_fixed_point_ends_where_float_ends(example: Callable[[str], Example], name: str) -> None:
     it = example(name)
     floats, fixed = it.measured(it.float_end), it.measured(it.fixed_end)
@@ -143,7 +145,7 @@ def test_eight_fraction_bits_end_elsewhere(example: Callable[[str], Example], na
     assert not all(is_close(a, b) for a, b in zip(floats, coarse, strict=True))
 
 
-@pytest.mark.parametrize("name", sorted(LEARNS))
+@pytest.mark.parametrize("name", ALL)
 def test_every_circuit_of_an_example_is_bounded(
     example: Callable[[str], Example], name: str
 ) -> None:
