@@ -62,6 +62,23 @@ contract DelegationTest is HonkFixture {
         circuits.check(id, CONTEXT, evidence);
     }
 
+    /// What no hash of an account shows, a proxy's neither: the code that it delegates to may come later.
+    function test_the_hash_does_not_show_what_appears_where_it_delegates_to() public {
+        address later = address(0x1A7E);
+        delegate(later);
+        CircuitSpec memory spec = dedicatedSpec();
+        (spec.verifier, spec.verifierCodeHash) = (account, account.codehash);
+        CircuitId id = circuits.register(spec);
+        Evidence memory evidence = stepEvidence(CONTEXT, "in", "batch", "out");
+        (evidence.vka, evidence.publicValues) = (new bytes32[](0), new uint256[](0));
+        vm.expectRevert(abi.encodeWithSelector(ICircuits.ProofRejected.selector, id));
+        circuits.check(id, CONTEXT, evidence);
+        vm.etch(later, address(new GenerousVerifier()).code);
+        spoil(evidence);
+        circuits.check(id, CONTEXT, evidence);
+        assertEq(account.codehash, spec.verifierCodeHash);
+    }
+
     /// The flag is for code that pushes the point itself.
     function test_delegating_to_a_ceremonys_verifier_gets_no_production_flag() public {
         address published = address(new MockPointVerifier());
