@@ -39,6 +39,17 @@ contract LedgerProofs is HonkFixture {
         vm.prank(payee);
         second = ledger.openRun(task, payee, 1);
         admitting = createTask(taskSpec());
+        owe(sponsor);
+    }
+
+    /// A reward that nobody earned, so that there is something to withdraw.
+    function owe(address to) private {
+        TaskSpec memory spec = honkTaskSpec();
+        (spec.reward, spec.deadline) = (1 ether, uint64(block.timestamp));
+        TaskId abandoned = createTask(spec);
+        vm.warp(block.timestamp + 1);
+        ledger.reclaim(abandoned);
+        assert(ledger.creditOf(to) == 1 ether);
     }
 
     /// A block proof of any words is rejected and changes nothing; or it is accepted, and then it started
