@@ -162,18 +162,20 @@ check-contracts: dev $(NODE_MODULES)
 # Symbolic proofs of test/halmos, minutes. Only these tests and what they use are compiled, apart from forge's own
 # build: halmos wants the syntax trees, too. forge lints on every build, which halmos can't be told about.
 halmos: $(NODE_MODULES) $(HALMOS)/bin/halmos
-	cd contracts && export PATH="$$PWD/node_modules/.bin:$$PATH" FOUNDRY_LINT_LINT_ON_BUILD=false \
+	cd contracts && export PATH="$$PWD/bin:$$PATH" FOUNDRY_LINT_LINT_ON_BUILD=false FOUNDRY_SRC=test/halmos \
 		FOUNDRY_TEST=test/halmos FOUNDRY_OUT=cache/halmos/out FOUNDRY_CACHE_PATH=cache/halmos/cache && \
 	.halmos-venv/bin/halmos --forge-build-out cache/halmos/out --contract ShuffleProofs --loop 8 && \
-	.halmos-venv/bin/halmos --forge-build-out cache/halmos/out --contract LedgerProofs --loop 40
+	.halmos-venv/bin/halmos --forge-build-out cache/halmos/out --contract LedgerProofs --loop 40 \
+		--solver-timeout-branching 1s
 
 $(HALMOS)/bin/halmos:
 	$(PYTHON) -m venv $(HALMOS)
 	$(HALMOS)/bin/pip install halmos==0.3.3
 
 slither: $(NODE_MODULES) $(SLITHER)/bin/slither
-	cd contracts && export PATH="$$PWD/node_modules/.bin:$$PATH" FOUNDRY_LINT_LINT_ON_BUILD=false && \
-	.slither-venv/bin/slither . --config-file slither.config.json
+	cd contracts && export PATH="$$PWD/bin:$$PATH" FOUNDRY_LINT_LINT_ON_BUILD=false \
+		FOUNDRY_TEST=none FOUNDRY_OUT=cache/slither/out FOUNDRY_CACHE_PATH=cache/slither/cache && \
+	.slither-venv/bin/python ../scripts/triage_slither.py .slither-venv/bin/slither
 
 $(SLITHER)/bin/slither:
 	$(PYTHON) -m venv $(SLITHER)

@@ -116,6 +116,8 @@ contract Circuits is ICircuits {
     ) external view returns (BlockClaim[] memory said) {
         CircuitSpec memory circuit = _requireLive(id);
         uint256 count = _requireAggregate(circuit, id);
+        // A fault for which a step circuit was retired is in every aggregate of its proofs.
+        _requireRegistered(circuit.child);
         _checkShape(circuit, evidence);
         if (contexts.length != count) revert ContextCount(count, contexts.length);
         bytes32 from;
@@ -171,11 +173,16 @@ contract Circuits is ICircuits {
     }
 
     function _requireLive(CircuitId id) private view returns (CircuitSpec memory) {
+        return _read(_requireRegistered(id));
+    }
+
+    /// @return pointer Where the spec of a live circuit is kept.
+    function _requireRegistered(CircuitId id) private view returns (address pointer) {
         Entry storage entry = _entries[id];
-        (address pointer, uint256 live) = (entry.spec, entry.live);
+        uint256 live;
+        (pointer, live) = (entry.spec, entry.live);
         if (pointer == address(0)) revert CircuitUnknown(id);
         if (live == 0) revert CircuitRetired(id);
-        return _read(pointer);
     }
 
     /// @dev In memory a struct holds where its array is, and not the array.
@@ -271,9 +278,7 @@ contract Circuits is ICircuits {
             (data, end) = _ends(
                 prover == Prover.UltraHonk
                     ? HashWords.verifierCall(
-                        evidence.proof,
-                        HashWords.count(circuit.role, circuit.blocks),
-                        evidence.publicValues
+                        evidence.proof, HashWords.count(circuit.role, circuit.blocks), evidence.publicValues
                     )
                     : abi.encodeCall(
                         IEzklDedicatedVerifier.verifyProof, (evidence.proof, evidence.publicValues)

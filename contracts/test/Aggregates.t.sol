@@ -301,6 +301,24 @@ contract AggregatesTest is HonkFixture {
         refuse(abi.encodeWithSelector(ICircuits.CircuitRetired.selector, aggregate), paths, evidence);
     }
 
+    /// What a step circuit was retired for is in the aggregates of its proofs.
+    function test_submitAggregate_rejects_aggregates_of_a_retired_step_circuit() public {
+        (bytes32[][] memory paths, Evidence memory evidence) =
+            (aggregatePaths(run, 0), aggregateEvidence(run, 0));
+        circuits.retire(honkStep);
+        refuse(abi.encodeWithSelector(ICircuits.CircuitRetired.selector, honkStep), paths, evidence);
+    }
+
+    function test_checkBlocks_rejects_aggregates_of_an_unknown_step_circuit() public {
+        CircuitSpec memory spec = aggregateSpec();
+        spec.child = CircuitId.wrap("unknown");
+        CircuitId orphan = circuits.register(spec);
+        (bytes32 from, uint256[] memory contexts) = (name(GENESIS), new uint256[](PER_AGGREGATE));
+        Evidence memory evidence = aggregateEvidence(run, 0);
+        vm.expectRevert(abi.encodeWithSelector(ICircuits.CircuitUnknown.selector, spec.child));
+        circuits.checkBlocks(orphan, from, contexts, evidence);
+    }
+
     /// A block proof is checked against the step circuit, an aggregate against its own: neither passes
     /// for the other, by its length already.
     function test_submitAggregate_rejects_a_block_proof() public {

@@ -3,7 +3,7 @@ pragma solidity 0.8.37;
 
 import {RunId} from "../src/interfaces/ITrainingLedger.sol";
 import {Fixed} from "../src/libraries/Fixed.sol";
-import {Header} from "../src/libraries/Header.sol";
+import {Header, HeaderFields} from "../src/libraries/Header.sol";
 import {PositionalMerkle} from "../src/libraries/PositionalMerkle.sol";
 import {Shuffle} from "../src/libraries/Shuffle.sol";
 import {Statement} from "../src/libraries/Statement.sol";
@@ -45,14 +45,35 @@ contract VectorsTest is Test {
         assertTrue(next > 100, "some");
     }
 
-    function parse(bytes calldata rlp) external pure returns (uint256 number, bytes32 mixHash) {
-        return Header.parse(rlp);
+    function read(bytes calldata rlp) external pure returns (HeaderFields memory) {
+        return Header.read(rlp);
     }
 
-    function test_header() public view {
-        (uint256 number, bytes32 mixHash) = this.parse(vm.parseJsonBytes(_json, ".header"));
-        assertEq(number, uint256(wordOf(".headerNumber")));
-        assertEq(mixHash, wordOf(".headerMixHash"));
+    function test_headers() public view {
+        bytes[] memory headers = vm.parseJsonBytesArray(_json, ".headers");
+        bytes32[] memory numbers = wordsOf(".headerNumbers");
+        bytes32[] memory mixHashes = wordsOf(".headerMixHashes");
+        bytes32[] memory times = wordsOf(".headerTimes");
+        bytes32[] memory baseFees = wordsOf(".headerBaseFees");
+        bytes32[] memory counts = wordsOf(".headerCounts");
+        assertTrue(headers.length > 5 && headers.length == numbers.length, "some");
+        for (uint256 k; k < headers.length; ++k) {
+            HeaderFields memory f = this.read(headers[k]);
+            assertEq(f.number, uint256(numbers[k]));
+            assertEq(f.mixHash, mixHashes[k]);
+            assertEq(f.timestamp, uint256(times[k]));
+            assertEq(f.baseFee, uint256(baseFees[k]));
+            assertEq(f.count, uint256(counts[k]));
+        }
+    }
+
+    function test_what_is_no_header_is_refused() public view {
+        bytes[] memory all = vm.parseJsonBytesArray(_json, ".noHeaders");
+        assertTrue(all.length > 15, "some");
+        for (uint256 k; k < all.length; ++k) {
+            (bool ok,) = address(this).staticcall(abi.encodeCall(this.read, (all[k])));
+            assertTrue(!ok, "refused");
+        }
     }
 
     function test_fixed() public view {
@@ -61,6 +82,19 @@ contract VectorsTest is Test {
         assertTrue(elements.length == integers.length && elements.length != 0, "some");
         for (uint256 k; k < elements.length; ++k) {
             assertEq(Fixed.toInt(uint256(elements[k])), int256(uint256(integers[k])));
+        }
+    }
+
+    function decode(uint256 element) external pure returns (int256) {
+        return Fixed.toInt(element);
+    }
+
+    function test_what_is_no_integer_is_refused() public view {
+        bytes32[] memory all = wordsOf(".noIntegers");
+        assertTrue(all.length != 0, "some");
+        for (uint256 k; k < all.length; ++k) {
+            (bool ok,) = address(this).staticcall(abi.encodeCall(this.decode, (uint256(all[k]))));
+            assertTrue(!ok, "refused");
         }
     }
 
@@ -79,9 +113,22 @@ contract VectorsTest is Test {
         for (uint256 k; k < leaves.length; ++k) {
             assertEq(Statement.leaf(k, tensors[k]), leaves[k]);
         }
-        bytes32[] memory path = wordsOf(".path3");
-        assertTrue(this.verify(path, wordOf(".root"), leaves[3], 3, leaves.length), "its place");
-        assertTrue(!this.verify(path, wordOf(".root"), leaves[3], 2, leaves.length), "another place");
+        bytes32[] memory roots = wordsOf(".roots");
+        bytes32[] memory lengths = wordsOf(".pathLengths");
+        bytes32[] memory nodes = wordsOf(".paths");
+        uint256 which;
+        uint256 next;
+        for (uint256 n = 1; n <= leaves.length; ++n) {
+            for (uint256 k; k < n; ++k) {
+                bytes32[] memory path = new bytes32[](uint256(lengths[which++]));
+                for (uint256 j; j < path.length; ++j) {
+                    path[j] = nodes[next++];
+                }
+                assertTrue(this.verify(path, roots[n - 1], leaves[k], k, n), "its place");
+                assertTrue(!this.verify(path, roots[n - 1], leaves[k], k ^ 1, n), "another place");
+            }
+        }
+        assertEq(next, nodes.length);
     }
 
     function test_contexts_and_input_commitment() public {
@@ -92,6 +139,10 @@ contract VectorsTest is Test {
         for (uint256 i; i < contexts.length; ++i) {
             uint256 context = Statement.stepContext(ledger, RunId.wrap(wordOf(".run")), i, payee);
             assertEq(context, uint256(contexts[i]));
+        }
+        contexts = wordsOf(".inferenceContexts");
+        for (uint256 n; n < contexts.length; ++n) {
+            assertEq(Statement.inferenceContext(ledger, 9, payee, n), uint256(contexts[n]));
         }
         bytes32[] memory words = wordsOf(".inputs");
         int256[] memory inputs = new int256[](words.length);

@@ -7,6 +7,7 @@ may point backwards, into each other and past gaps; bytes after the last are nob
 
 from __future__ import annotations
 
+import random
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -218,3 +219,28 @@ def variants(items: Sequence[Item], call: bytes) -> Iterator[bytes]:
     for cut in (1, 4, 31, 32, 33, 64, 96, size // 2, size - 36, size - 4):
         if cut < size - 3:
             yield call[:-cut]
+
+
+def combinations(items: Sequence[Item], call: bytes, seed: int) -> Iterator[bytes]:
+    """Without end: two to four words that are wrong at once, now and then with a cut or a tail."""
+    places, draw = Places(), random.Random(seed)
+    read(items, call, 4, places)
+    bits = dict(places.narrow)
+    every = [*places.offsets, *places.lengths, *bits]
+    size = len(call)
+    while every:
+        spelt = call
+        for at in draw.sample(every, min(len(every), draw.randint(2, 4))):
+            old = word(call, at)
+            if at in bits:
+                new = draw.choice([*dirty_words(old, bits[at]), draw.getrandbits(256)])
+            elif draw.random() < 0.3:
+                new = word(call, draw.choice(every)) + draw.choice([0, 0, -32, 32])
+            else:
+                new = draw.choice([*other_words(old, size, length=at in places.lengths)])
+            spelt = spelt[:at] + (new % TOP).to_bytes(WORD, "big") + spelt[at + WORD :]
+        if draw.random() < 0.2:
+            spelt += draw.randbytes(draw.choice([1, 31, 32, 64]))
+        elif draw.random() < 0.1:
+            spelt = spelt[: draw.randrange(4, size)]
+        yield spelt

@@ -25,10 +25,20 @@ from eth_utils.crypto import keccak
 from zkdescent.core.errors import ZkDescentError
 from zkdescent.verifier import TrainingClient, audit_run, reusable_specs
 from zkdescent.verifier.actions import evidence
-from zkdescent.verifier.twins import circuit_id, circuit_tuple
+from zkdescent.verifier.twins import circuit_id, circuit_tuple, merkle_proof
 from zkdescent.verifier.twins.specs import task_tuple
 
-from .actors import THIEF, acting_as, blocks_of, call, deploy, deploy_runtime, send, verdict
+from .actors import (
+    THIEF,
+    acting_as,
+    blocks_of,
+    call,
+    deploy,
+    deploy_runtime,
+    leaves_of,
+    send,
+    verdict,
+)
 
 YES = bytes.fromhex("60015f5260205ff3")  # return 1
 ANSWERS = {
@@ -295,3 +305,19 @@ def test_a_circuit_retired_under_a_run(client: TrainingClient, synthetic: Module
     assert verdict(trainer.chain.send, retire) == "accepted"
     assert send(trainer, "submit", world.plan.run_id, blocks_of(world, [1])) == "CircuitRetired"
     assert send(thief, "finalise", world.plan.run_id) == "RunIncomplete"
+
+
+def test_aggregates_of_a_retired_step_circuit(
+    client: TrainingClient, synthetic: ModuleType
+) -> None:
+    """A step circuit is retired for a fault: its aggregates have it too and are not retired."""
+    world = synthetic.World(backend="barretenberg", aggregate=2)
+    synthetic.lead(client, world)
+    leaves, order = leaves_of(world.dataset), world.plan.order()
+    paths = [list(merkle_proof(leaves, order[i])) for i in (0, 1)]
+    proven = evidence(world.circuits.aggregate, world.aggregate_proof(0), reusable=False)
+    aggregate = (world.plan.run_id, paths, proven)
+    submit = client.ledger.contract.functions.submitAggregate(*aggregate)
+    client.chain.call(submit)  # accepted as long as it is live
+    client.gateway.retire(circuit_id(world.specs.step))
+    assert send(client, "submitAggregate", *aggregate) == "CircuitRetired"

@@ -167,7 +167,8 @@ interface ICircuits {
         view
         returns (BlockClaim memory said);
 
-    /// @notice Check an aggregate of several block proofs; revert unless it is valid. As {checkBlock}.
+    /// @notice Check an aggregate of several block proofs; revert unless it is valid. As {checkBlock}. The step
+    /// circuit of those proofs must be live, too.
     /// @param contexts The value that each block proof must hold, in order.
     /// @return said What is said of each block proof, in order.
     function checkBlocks(
