@@ -63,8 +63,12 @@ class Payments:
     waited: int = 0
     paid: list[int] = field(default_factory=list)
 
-    def act(self, chain: Chain, fill_block: Callable[[], object]) -> None:
-        """One payment comes in; those that wait are paid, unless the feed says better not."""
+    def act(self, chain: Chain, fill_block: Callable[[], object]) -> bool:
+        """One payment comes in; those that wait are paid, unless the feed says better not.
+
+        Returns:
+            Whether it paid. If not, it sent nothing, and the block that was filled is to be mined.
+        """
         contract = chain.contract("PatientPayments", self.address)
         fill_block()
         chain.send(contract.functions.queue(chain.address), action="queue a payment", value=1)
@@ -75,8 +79,9 @@ class Payments:
             if getattr(error, "error_name", "") != "BetterWait":
                 raise
             self.waited += 1
-        else:
-            self.paid.append(receipt.block_number)
+            return False
+        self.paid.append(receipt.block_number)
+        return True
 
 
 def main() -> None:
@@ -103,7 +108,9 @@ def main() -> None:
 
 def parse() -> argparse.Namespace:
     """The command line."""
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("--rpc", default="tester", help="tester, anvil or a node's URL")
     parser.add_argument("--rounds", type=int, default=12)
     parser.add_argument("--steps", type=int, help="update steps, a multiple of 64; the example's")
@@ -192,7 +199,9 @@ def by_hand(
         load.queue(reserve=reserve)
         made.append(maker.make(number))
         if len(made) % ACT_EVERY == 0:
-            payments.act(chain, lambda: load.queue(reserve=reserve))
+            paid = payments.act(chain, lambda: load.queue(reserve=reserve))
+            if not paid:
+                chain.mine(1)
         report.advance("rounds", len(made))
     for _ in range(HORIZON):
         load.queue()

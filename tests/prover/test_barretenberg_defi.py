@@ -89,6 +89,8 @@ def test_unknown_stories_and_numbers_are_refused(tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match="no such example"):
         make_story_project(tmp_path / "other", "gas-feed")
     assert not (tmp_path / "other").exists()
+    make_story_project(tmp_path / "credit", "credit-score", rpc="anvil", key_env="KEY")
     project = make_story_project(tmp_path / "credit", "credit-score")
+    assert (project.config.chain.rpc, project.config.chain.key_env) == ("tester", None)
     with Chain.tester() as chain, pytest.raises(ConfigError, match="number of decisions"):
         tell_story(project, "credit-score", chain, Reporter(), decisions=0)
