@@ -98,7 +98,8 @@ def main() -> None:
         rounds, payments = lead(options, project, chain, report)
         fees = base_fees(chain, rounds)
     picture = options.directory / f"gas-feed-{chain.name}.png"
-    picture.write_bytes(plot_rounds(rounds, fees, title=f"Gas feed on {chain.name}"))
+    title = f"Gas feed on {chain.name}: {stored(rounds)} answers, each with a verified proof"
+    picture.write_bytes(plot_rounds(rounds, fees, title=title))
     elapsed = time.monotonic() - started
     show(console, options, rounds, payments, fees, elapsed)
     console.print(f"picture: {picture}")
@@ -265,6 +266,11 @@ def base_fees(chain: Chain, rounds: list[Round]) -> dict[int, int]:
     return {number: header.base_fee_wei for number, header in headers.items()}
 
 
+def stored(rounds: list[Round]) -> int:
+    """How many rounds' proven answers are what the feed says."""
+    return sum(r.stored == r.forecast for r in rounds)
+
+
 def show(
     console: Console,
     options: argparse.Namespace,
@@ -285,9 +291,8 @@ def show(
     table = Table(title="Gas feed", show_header=False, title_justify="left")
     low, high = min(fees.values()) / GWEI, max(fees.values()) / GWEI
     sent = sum(r.sent for r in rounds)
-    stored = sum(r.stored == r.forecast for r in rounds)
     for name, value in (
-        ("rounds answered, each with a verified proof", f"{stored} of {options.rounds}"),
+        ("rounds answered, each with a verified proof", f"{stored(rounds)} of {options.rounds}"),
         ("rounds missed", str(missed)),
         ("base fee moved between", f"{low:.4f} and {high:.4f} gwei"),
         (f"mean absolute error {HORIZON} blocks ahead: feed", error([r.forecast for r in rounds])),

@@ -9,7 +9,8 @@ from __future__ import annotations
 
 import shutil
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -21,7 +22,7 @@ from zkdescent.verifier.twins import read_header
 
 from .feeds import CADENCE, GRACE, HORIZON, FeedWorld, attempt, reach, reader_of, refusal, submit
 
-pytestmark = [pytest.mark.prover, pytest.mark.barretenberg]
+pytestmark = [pytest.mark.prover, pytest.mark.barretenberg, pytest.mark.slow]
 STALE_S = 400
 LONG = 60  # blocks of grace: time to deploy the twins
 
@@ -31,6 +32,7 @@ class Known:
     """Two rounds of a feed that nothing holds back, and so the answers of each twin over them."""
 
     feeds: FeedWorld
+    path: Path
     chain: Chain
     first_block: int
     answers: tuple[int, int]
@@ -51,6 +53,13 @@ class Known:
         return name, values
 
 
+@pytest.fixture
+def apart(known: Known, tmp_path: Path) -> Iterator[Known]:
+    """The same on a chain of its own, for who lets time pass."""
+    with Chain.tester(shutil.copy(known.path, tmp_path / "apart")) as chain:
+        yield replace(known, chain=chain)
+
+
 @pytest.fixture(scope="module")
 def known(feeds: FeedWorld, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Known]:
     path = shutil.copy(feeds.path, tmp_path_factory.mktemp("edges") / "chain")
@@ -58,34 +67,34 @@ def known(feeds: FeedWorld, tmp_path_factory: pytest.TempPathFactory) -> Iterato
         scout = feeds.feed(chain, "scout", grace=LONG)
         first, second = submit(feeds, chain, scout, 1), submit(feeds, chain, scout, 2)
         assert first != second
-        yield Known(feeds, chain, scout.schedule.first_block, (first, second))
+        yield Known(feeds, Path(path), chain, scout.schedule.first_block, (first, second))
 
 
-def test_bounds_breaker_and_age_met_exactly(known: Known) -> None:
-    first, second = known.answers
-    feed = known.twin(
+def test_bounds_breaker_and_age_met_exactly(apart: Known) -> None:
+    first, second = apart.answers
+    feed = apart.twin(
         "exact",
-        min_answer=min(known.answers),
-        max_answer=max(known.answers),
+        min_answer=min(apart.answers),
+        max_answer=max(apart.answers),
         deviation_floor=abs(second - first),
     )
-    payments = reader_of(known.chain, feed)
-    assert submit(known.feeds, known.chain, feed, 1) == first
-    assert submit(known.feeds, known.chain, feed, 2) == second
+    payments = reader_of(apart.chain, feed)
+    assert submit(apart.feeds, apart.chain, feed, 1) == first
+    assert submit(apart.feeds, apart.chain, feed, 2) == second
     state = feed.state()
     assert state.latest is not None
     assert (state.latest.round, state.latest.value, state.tripped) == (2, second, False)
 
     # A block is a second here.
     last = state.latest.updated_at_s + STALE_S
-    head = read_header(known.chain.header_rlp(known.chain.block_number))
-    known.chain.mine(last - head.timestamp_s)
+    head = read_header(apart.chain.header_rlp(apart.chain.block_number))
+    apart.chain.mine(last - head.timestamp_s)
     assert not feed.state().stale
-    assert refusal(known.chain, payments) != "FeedIsStale"
+    assert refusal(apart.chain, payments) != "FeedIsStale"
     assert feed.value_for()[2] == 200
-    known.chain.mine()
+    apart.chain.mine()
     assert feed.state().stale
-    assert refusal(known.chain, payments) == "FeedIsStale"
+    assert refusal(apart.chain, payments) == "FeedIsStale"
     assert feed.value_for()[2] == 404
 
 
