@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import time
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from zkdescent.core.config import Project, load_callable
-from zkdescent.core.errors import ChainError
+from zkdescent.core.errors import ChainError, ZkDescentError
 from zkdescent.pipeline.defi.proven import ProvenModel, refused
 from zkdescent.pipeline.defi.story import Decision, Refusal, Story
 from zkdescent.pipeline.reporting import Reporter
@@ -24,6 +25,7 @@ POSITION_WEI = 10**16
 UNSEEN_SEED = 13
 FIRST_DAY = 300
 MONTH, WEEK = 22, 5
+POLL_S, LONGEST_WAIT_S = 0.25, 120.0
 
 
 def tell_volatility(project: Project, chain: Chain, report: Reporter, decisions: int) -> Story:
@@ -106,7 +108,26 @@ class _Days:
         self._today += 1
         post = self._source.functions.post(self._prices[self._today])
         self._chain.send(post, action="post a price")
-        self._chain.send(self._margin.functions.observe(), action="take the day's price")
+        deadline = time.monotonic() + LONGEST_WAIT_S
+        while not self._observe():
+            if time.monotonic() > deadline:
+                raise ChainError("the chain's time stands still", got=f"day {self._today}")
+            time.sleep(POLL_S)
+            if self._chain.is_local:
+                self._chain.mine(1)
+
+    def _observe(self) -> bool:
+        """Have the contract take the price; False if its day has not passed yet.
+
+        Two blocks of a node may have the same time, and it estimates gas at its newest one's.
+        """
+        try:
+            self._chain.send(self._margin.functions.observe(), action="take the day's price")
+        except ZkDescentError as error:
+            if getattr(error, "error_name", "") != "TooEarly":
+                raise
+            return False
+        return True
 
     def features(self) -> list[int]:
         """The contract's features of today, which must be the example's."""
