@@ -104,23 +104,21 @@ class _Days:
         self._features_of, self._moves_of = load(project, "features_of"), load(project, "moves_of")
 
     def pass_one(self) -> None:
-        """The next day's price is posted and taken."""
+        """The next day's price is posted and taken.
+
+        Two blocks of a node may have the same time: then no day lies between, and it is posted
+        again.
+        """
         self._today += 1
-        post = self._source.functions.post(self._prices[self._today])
-        self._chain.send(post, action="post a price")
         deadline = time.monotonic() + LONGEST_WAIT_S
-        while not self._observe():
+        while not self._take(self._prices[self._today]):
             if time.monotonic() > deadline:
                 raise ChainError("the chain's time stands still", got=f"day {self._today}")
             time.sleep(POLL_S)
-            if self._chain.is_local:
-                self._chain.mine(1)
 
-    def _observe(self) -> bool:
-        """Have the contract take the price; False if its day has not passed yet.
-
-        Two blocks of a node may have the same time, and it estimates gas at its newest one's.
-        """
+    def _take(self, price: int) -> bool:
+        """Post a price and have the contract take it; False if its day has not come."""
+        self._chain.send(self._source.functions.post(price), action="post a price")
         try:
             self._chain.send(self._margin.functions.observe(), action="take the day's price")
         except ZkDescentError as error:
