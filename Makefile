@@ -104,7 +104,9 @@ EXAMPLES ?= price-volatility anomaly-autoencoder credit-score
 
 scripts-slow: dev prover
 	@set -e; for name in $(EXAMPLES); do \
-		echo "== scripts/defi.py $$name"; $(BIN)/python scripts/defi.py $$name --out build/scripts/defi; \
+		echo "== scripts/defi.py $$name --rpc $(RPC)"; \
+		rm -rf "$(SCRIPTS_OUT)/defi/$$name"; \
+		$(BIN)/python scripts/defi.py $$name --rpc $(RPC) --directory "$(SCRIPTS_OUT)/defi"; \
 	done
 
 lint: dev

@@ -32,7 +32,7 @@ def main() -> int:
     """Parse, do it, print; return the exit code."""
     options = parse()
     console, started = Console(stderr=options.json), time.monotonic()
-    folder = options.out / options.example
+    folder = options.directory / options.example
     try:
         project = make_story_project(
             folder / "project", options.example, rpc=options.rpc, key_env=options.key_env
@@ -54,12 +54,14 @@ def main() -> int:
 
 def parse() -> argparse.Namespace:
     """The command line."""
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("example", choices=STORIES)
     parser.add_argument("--rpc", default="tester", help="tester, anvil or a node's URL")
     parser.add_argument("--key-env", help="variable with the signing key, for a node by URL")
     parser.add_argument("--decisions", type=int, default=12)
-    parser.add_argument("--out", type=Path, default=Path("build/defi"), help="folder of results")
+    parser.add_argument("--directory", type=Path, default=Path("build/defi"), help="of results")
     parser.add_argument("--json", action="store_true", help="the story as JSON on stdout as well")
     return parser.parse_args()
 

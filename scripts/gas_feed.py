@@ -63,8 +63,12 @@ class Payments:
     waited: int = 0
     paid: list[int] = field(default_factory=list)
 
-    def act(self, chain: Chain, fill_block: Callable[[], object]) -> None:
-        """One payment comes in; those that wait are paid, unless the feed says better not."""
+    def act(self, chain: Chain, fill_block: Callable[[], object]) -> bool:
+        """One payment comes in; those that wait are paid, unless the feed says better not.
+
+        Returns:
+            Whether it paid. If not, it sent nothing, and the block that was filled is to be mined.
+        """
         contract = chain.contract("PatientPayments", self.address)
         fill_block()
         chain.send(contract.functions.queue(chain.address), action="queue a payment", value=1)
@@ -75,8 +79,9 @@ class Payments:
             if getattr(error, "error_name", "") != "BetterWait":
                 raise
             self.waited += 1
-        else:
-            self.paid.append(receipt.block_number)
+            return False
+        self.paid.append(receipt.block_number)
+        return True
 
 
 def main() -> None:
@@ -93,7 +98,8 @@ def main() -> None:
         rounds, payments = lead(options, project, chain, report)
         fees = base_fees(chain, rounds)
     picture = options.directory / f"gas-feed-{chain.name}.png"
-    picture.write_bytes(plot_rounds(rounds, fees, title=f"Gas feed on {chain.name}"))
+    title = f"Gas feed on {chain.name}: {stored(rounds)} answers, each with a verified proof"
+    picture.write_bytes(plot_rounds(rounds, fees, title=title))
     elapsed = time.monotonic() - started
     show(console, options, rounds, payments, fees, elapsed)
     console.print(f"picture: {picture}")
@@ -103,7 +109,9 @@ def main() -> None:
 
 def parse() -> argparse.Namespace:
     """The command line."""
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("--rpc", default="tester", help="tester, anvil or a node's URL")
     parser.add_argument("--rounds", type=int, default=12)
     parser.add_argument("--steps", type=int, help="update steps, a multiple of 64; the example's")
@@ -192,7 +200,9 @@ def by_hand(
         load.queue(reserve=reserve)
         made.append(maker.make(number))
         if len(made) % ACT_EVERY == 0:
-            payments.act(chain, lambda: load.queue(reserve=reserve))
+            paid = payments.act(chain, lambda: load.queue(reserve=reserve))
+            if not paid:
+                chain.mine(1)
         report.advance("rounds", len(made))
     for _ in range(HORIZON):
         load.queue()
@@ -256,6 +266,11 @@ def base_fees(chain: Chain, rounds: list[Round]) -> dict[int, int]:
     return {number: header.base_fee_wei for number, header in headers.items()}
 
 
+def stored(rounds: list[Round]) -> int:
+    """How many rounds' proven answers are what the feed says."""
+    return sum(r.stored == r.forecast for r in rounds)
+
+
 def show(
     console: Console,
     options: argparse.Namespace,
@@ -276,9 +291,8 @@ def show(
     table = Table(title="Gas feed", show_header=False, title_justify="left")
     low, high = min(fees.values()) / GWEI, max(fees.values()) / GWEI
     sent = sum(r.sent for r in rounds)
-    stored = sum(r.stored == r.forecast for r in rounds)
     for name, value in (
-        ("rounds answered, each with a verified proof", f"{stored} of {options.rounds}"),
+        ("rounds answered, each with a verified proof", f"{stored(rounds)} of {options.rounds}"),
         ("rounds missed", str(missed)),
         ("base fee moved between", f"{low:.4f} and {high:.4f} gwei"),
         (f"mean absolute error {HORIZON} blocks ahead: feed", error([r.forecast for r in rounds])),

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import importlib.util
 import json
 import random
+import sys
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
+from types import ModuleType
 from typing import Any
 
 import pytest
@@ -60,6 +63,29 @@ class Answer:
 
 Cli = Callable[..., Answer]
 WriteProject = Callable[..., Path]
+ByPath = Callable[..., ModuleType]
+
+
+@pytest.fixture(scope="session")
+def by_path() -> ByPath:
+    """Import a file of another folder of tests under a name, once; with `package`, its __init__.py.
+
+    Under --import-mode=importlib folders of tests are no packages that others could import from.
+    """
+
+    def module(name: str, path: Path, *, package: bool = False) -> ModuleType:
+        if name not in sys.modules:
+            folders = [str(path.parent)] if package else None
+            spec = importlib.util.spec_from_file_location(
+                name, path, submodule_search_locations=folders
+            )
+            assert spec is not None
+            assert spec.loader is not None
+            sys.modules[name] = importlib.util.module_from_spec(spec)
+            spec.loader.exec_module(sys.modules[name])
+        return sys.modules[name]
+
+    return module
 
 
 @pytest.fixture

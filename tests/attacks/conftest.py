@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import importlib.util
 import shutil
-import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from types import ModuleType
@@ -21,38 +19,28 @@ TESTS = Path(__file__).parents[1]
 SETTINGS = {"optimizer": {"enabled": True, "runs": 10_000}, "evmVersion": "prague"}
 
 
-def module(name: str, path: Path, *, package: bool = False) -> ModuleType:
-    """Import a file of another folder of tests under a name, once."""
-    if name not in sys.modules:
-        folders = [str(path.parent)] if package else None
-        spec = importlib.util.spec_from_file_location(
-            name, path, submodule_search_locations=folders
-        )
-        assert spec is not None
-        assert spec.loader is not None
-        sys.modules[name] = importlib.util.module_from_spec(spec)
-        spec.loader.exec_module(sys.modules[name])
-    return sys.modules[name]
-
-
 @pytest.fixture(scope="session")
-def synthetic() -> ModuleType:
+def synthetic(by_path: Callable[..., ModuleType]) -> ModuleType:
     """The module tests/unit/verifier/synthetic.py."""
-    return module("verifier_synthetic", TESTS / "unit" / "verifier" / "synthetic.py")
+    return by_path("verifier_synthetic", TESTS / "unit" / "verifier" / "synthetic.py")
 
 
 @pytest.fixture(scope="session")
-def honest(tmp_path_factory: pytest.TempPathFactory, write_project: Callable[..., Path]) -> Any:
+def honest(
+    tmp_path_factory: pytest.TempPathFactory,
+    write_project: Callable[..., Path],
+    by_path: Callable[..., ModuleType],
+) -> Any:
     """A tiny project with real proofs of barretenberg's: a HonkRun of tests/prover/honk.py."""
-    module("prover", TESTS / "prover" / "__init__.py", package=True)
-    honk = module("prover.honk", TESTS / "prover" / "honk.py")
+    by_path("prover", TESTS / "prover" / "__init__.py", package=True)
+    honk = by_path("prover.honk", TESTS / "prover" / "honk.py")
     return honk.honk_run(tmp_path_factory.getbasetemp(), write_project)
 
 
 @pytest.fixture(scope="session")
-def feeds(honest: Any) -> FeedWorld:
+def feeds(honest: Any, by_path: Callable[..., ModuleType]) -> FeedWorld:
     """The same run as a gas feed's model, on a chain where it is minted."""
-    honk_chain = module("prover.honk_chain", TESTS / "prover" / "honk_chain.py")
+    honk_chain = by_path("prover.honk_chain", TESTS / "prover" / "honk_chain.py")
     return FeedWorld(honest, honk_chain.stages(honest)["minted"])
 
 

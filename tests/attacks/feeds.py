@@ -11,9 +11,14 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import pytest
+from eth_abi.abi import encode
+
+from zkdescent.core.errors import ContractRejected
 from zkdescent.core.records import InferenceRecord, ProofRecord
 from zkdescent.verifier import (
     Chain,
+    ContractRefused,
     FeedTerms,
     GasFeedClient,
     GasFeedPlan,
@@ -21,7 +26,12 @@ from zkdescent.verifier import (
     Model,
     Schedule,
     TrainingClient,
+    deploy_code,
 )
+from zkdescent.verifier._create2 import predict_address
+from zkdescent.verifier.actions import evidence
+from zkdescent.verifier.artifacts import load_artifact
+from zkdescent.verifier.registry import split_values
 
 WINDOW = 2
 HORIZON, GRACE, CADENCE = 3, 2, 4
@@ -34,9 +44,17 @@ class FeedWorld:
     run: Any  # a HonkRun of tests/prover/honk.py
     path: Path
 
-    def terms(self, model: Model, first_block: int, description: str, **terms: Any) -> FeedTerms:
+    def terms(
+        self,
+        model: Model,
+        first_block: int,
+        description: str,
+        *,
+        grace: int = GRACE,
+        **terms: Any,
+    ) -> FeedTerms:
         """Terms of a feed that nothing but cadence holds back."""
-        schedule = Schedule(first_block=first_block, cadence=CADENCE, horizon=HORIZON, grace=GRACE)
+        schedule = Schedule(first_block=first_block, cadence=CADENCE, horizon=HORIZON, grace=grace)
         usual: dict[str, Any] = {"min_answer": -(10**12), "max_answer": 10**12}
         usual |= {"deviation_ppm": 10_000_000, "deviation_floor": 10**12}
         return FeedTerms(
@@ -48,11 +66,13 @@ class FeedWorld:
             **(usual | terms),
         )
 
-    def feed(self, chain: Chain, description: str, **terms: Any) -> GasFeedClient:
-        """A feed whose round 1 ends ten blocks ahead."""
+    def feed(
+        self, chain: Chain, description: str, *, first_block: int | None = None, **terms: Any
+    ) -> GasFeedClient:
+        """A feed whose round 1 ends ten blocks ahead, or in a block that may be there already."""
         model = TrainingClient(chain).model(self.run.plan.model_id)
         assert model is not None
-        planned = self.terms(model, chain.block_number + 10, description, **terms)
+        planned = self.terms(model, first_block or chain.block_number + 10, description, **terms)
         return GasFeedClient.deploy(chain, GasFeedPlan(terms=planned, window_blocks=WINDOW))[0]
 
     @property
@@ -96,3 +116,52 @@ def reach(chain: Chain, feed: GasFeedClient, round_: int) -> GasWindow:
         chain.send_data("0x" + "0b" * 20, b"", action="a payment")
     chain.wait_for_block(end + 1)
     return feed.window(round_)
+
+
+def attempt(
+    feeds: FeedWorld,
+    feed: GasFeedClient,
+    record: InferenceRecord,
+    headers: Sequence[bytes],
+    *,
+    round_: int = 0,
+) -> tuple[str, int, dict[str, Any]]:
+    """Submit as an attacker does, past the checks of our client: error, exit code, values.
+
+    A call on the newest state sees the block that this state belongs to; the transaction is what
+    counts here, and is sent.
+    """
+    _, outputs = split_values(feeds.circuit, record)
+    proof = evidence(feeds.circuit, record.proof, reusable=False)
+    function = feed.contract.functions.submit(round_ or record.nonce, list(headers), outputs, proof)
+    before = feed.state()
+    with pytest.raises((ContractRejected, ContractRefused)) as refused:
+        feed._chain.send(function, action="lie")
+    assert feed.state() == before
+    error: Any = refused.value
+    return error.error_name, error.exit_code, error.values
+
+
+def submit(feeds: FeedWorld, chain: Chain, feed: GasFeedClient, round_: int) -> int:
+    """An honest submission; its answer."""
+    window = reach(chain, feed, round_)
+    record = feeds.prove(feed, round_, window.features)
+    assert feed.submit(round_, feeds.circuit, record, window=window).sent
+    return feed.predicted(window, split_values(feeds.circuit, record)[1][0])
+
+
+def reader_of(chain: Chain, feed: GasFeedClient) -> Any:
+    """The example that acts on a feed through FeedReader."""
+    code = load_artifact("PatientPayments").creation_code
+    code += encode(["address", "uint256", "uint256", "uint256"], [feed.address, 3600, 0, 3600])
+    deploy_code(chain, code, action="deploy PatientPayments")
+    return chain.contract("PatientPayments", predict_address(code))
+
+
+def refusal(chain: Chain, payments: Any) -> str | None:
+    """Why the reader does not act now; None if it does."""
+    try:
+        chain.call(payments.functions.requireGoodMoment())
+    except ContractRefused as error:
+        return error.error_name
+    return None

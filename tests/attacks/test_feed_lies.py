@@ -12,26 +12,32 @@ Proofs are real; each lie is told next to the honest submission that is accepted
 from __future__ import annotations
 
 import shutil
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 import pytest
 import rlp
-from eth_abi.abi import encode
 from eth_utils.crypto import keccak
 
-from zkdescent.core.errors import ChainError, ContractRejected
+from zkdescent.core.errors import ChainError
 from zkdescent.core.records import InferenceRecord
-from zkdescent.verifier import Chain, ContractRefused, GasFeedClient, GasWindow, deploy_code
-from zkdescent.verifier._create2 import predict_address
-from zkdescent.verifier.actions import evidence
-from zkdescent.verifier.artifacts import load_artifact
+from zkdescent.verifier import Chain, ContractRefused, GasFeedClient, GasWindow
 from zkdescent.verifier.registry import split_values
 from zkdescent.verifier.twins import gas_answer
 
-from .feeds import CADENCE, GRACE, HORIZON, WINDOW, FeedWorld, reach
+from .feeds import (
+    CADENCE,
+    GRACE,
+    HORIZON,
+    WINDOW,
+    FeedWorld,
+    attempt,
+    reach,
+    reader_of,
+    refusal,
+    submit,
+)
 
 pytestmark = [pytest.mark.prover, pytest.mark.barretenberg]
 
@@ -42,30 +48,6 @@ def chain(feeds: FeedWorld, tmp_path_factory: pytest.TempPathFactory) -> Iterato
     path = shutil.copy(feeds.path, tmp_path_factory.mktemp("lies") / "chain")
     with Chain.tester(path) as opened:
         yield opened
-
-
-def attempt(
-    feeds: FeedWorld,
-    feed: GasFeedClient,
-    record: InferenceRecord,
-    headers: Sequence[bytes],
-    *,
-    round_: int = 0,
-) -> tuple[str, int, dict[str, Any]]:
-    """Submit as an attacker does, past the checks of our client: error, exit code, values.
-
-    A call on the newest state sees the block that this state belongs to; the transaction is what
-    counts here, and is sent.
-    """
-    _, outputs = split_values(feeds.circuit, record)
-    proof = evidence(feeds.circuit, record.proof, reusable=False)
-    function = feed.contract.functions.submit(round_ or record.nonce, list(headers), outputs, proof)
-    before = feed.state()
-    with pytest.raises((ContractRejected, ContractRefused)) as refused:
-        feed._chain.send(function, action="lie")
-    assert feed.state() == before
-    error: Any = refused.value
-    return error.error_name, error.exit_code, error.values
 
 
 def forged(header: bytes, field: int, value: bytes) -> bytes:
@@ -198,31 +180,6 @@ def test_a_jump_beyond_the_breaker_trips_the_feed_and_readers_stop(
     window = reach(chain, feed, 3)
     record = feeds.prove(feed, 3, window.features)
     assert attempt(feeds, feed, record, window.headers)[:2] == ("FeedTripped", 1)
-
-
-def submit(feeds: FeedWorld, chain: Chain, feed: GasFeedClient, round_: int) -> int:
-    """An honest submission; its answer."""
-    window = reach(chain, feed, round_)
-    record = feeds.prove(feed, round_, window.features)
-    assert feed.submit(round_, feeds.circuit, record, window=window).sent
-    return feed.predicted(window, split_values(feeds.circuit, record)[1][0])
-
-
-def reader_of(chain: Chain, feed: GasFeedClient) -> Any:
-    """The example that acts on a feed through FeedReader."""
-    code = load_artifact("PatientPayments").creation_code
-    code += encode(["address", "uint256", "uint256", "uint256"], [feed.address, 3600, 0, 3600])
-    deploy_code(chain, code, action="deploy PatientPayments")
-    return chain.contract("PatientPayments", predict_address(code))
-
-
-def refusal(chain: Chain, payments: Any) -> str | None:
-    """Why the reader does not act now; None if it does."""
-    try:
-        chain.call(payments.functions.requireGoodMoment())
-    except ContractRefused as error:
-        return error.error_name
-    return None
 
 
 @pytest.fixture

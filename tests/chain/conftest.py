@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import importlib.util
-import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from types import ModuleType
 
@@ -14,17 +12,10 @@ from zkdescent.verifier import Chain
 
 
 @pytest.fixture(scope="session")
-def synthetic() -> ModuleType:
+def synthetic(by_path: Callable[..., ModuleType]) -> ModuleType:
     """The module tests/unit/verifier/synthetic.py, by its path."""
-    name = "verifier_synthetic"
-    if name not in sys.modules:
-        path = Path(__file__).parents[1] / "unit" / "verifier" / "synthetic.py"
-        spec = importlib.util.spec_from_file_location(name, path)
-        assert spec is not None
-        assert spec.loader is not None
-        sys.modules[name] = importlib.util.module_from_spec(spec)
-        spec.loader.exec_module(sys.modules[name])
-    return sys.modules[name]
+    path = Path(__file__).parents[1] / "unit" / "verifier" / "synthetic.py"
+    return by_path("verifier_synthetic", path)
 
 
 @pytest.fixture

@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import importlib.util
 import json
 import shutil
 import subprocess
-import sys
 from collections.abc import Callable
 from pathlib import Path
 from types import ModuleType
@@ -30,26 +28,16 @@ pytestmark = [
 ]
 
 
-def module(name: str, path: Path, *, package: bool = False) -> ModuleType:
-    """Import a file of another folder of tests under a name, once."""
-    if name not in sys.modules:
-        folders = [str(path.parent)] if package else None
-        spec = importlib.util.spec_from_file_location(
-            name, path, submodule_search_locations=folders
-        )
-        assert spec is not None
-        assert spec.loader is not None
-        sys.modules[name] = importlib.util.module_from_spec(spec)
-        spec.loader.exec_module(sys.modules[name])
-    return sys.modules[name]
-
-
 @pytest.fixture(scope="session")
-def feeds(tmp_path_factory: pytest.TempPathFactory, write_project: Callable[..., Path]) -> Any:
+def feeds(
+    tmp_path_factory: pytest.TempPathFactory,
+    write_project: Callable[..., Path],
+    by_path: Callable[..., ModuleType],
+) -> Any:
     """The tiny project as a gas feed's model: a FeedWorld of tests/attacks/feeds.py."""
-    module("prover", TESTS / "prover" / "__init__.py", package=True)
-    honk = module("prover.honk", TESTS / "prover" / "honk.py")
-    shared = module("attacks_feeds", TESTS / "attacks" / "feeds.py")
+    by_path("prover", TESTS / "prover" / "__init__.py", package=True)
+    honk = by_path("prover.honk", TESTS / "prover" / "honk.py")
+    shared = by_path("attacks_feeds", TESTS / "attacks" / "feeds.py")
     run = honk.honk_run(tmp_path_factory.getbasetemp(), write_project)
     return shared.FeedWorld(run, Path())
 

@@ -1,6 +1,6 @@
 """Daily ETH prices: volatility can be foretold in part, direction hardly at all.
 
-Trained on the first 70 % of 1,448 days (August 2017 to August 2021), judged on the rest. Answers
+Trained on the first 70 % of 1,447 days (August 2017 to August 2021), judged on the rest. Answers
 are the circuit's integers. `pytest -m realdata -s` prints the figures of docs/defi.md.
 """
 
@@ -10,6 +10,7 @@ import csv
 import os
 import shutil
 from dataclasses import dataclass
+from datetime import date, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -37,10 +38,17 @@ pytestmark = [
 
 
 def closes() -> list[int]:
-    """Closing prices, oldest first, eight decimals."""
+    """Closing prices, oldest first, eight decimals; the newest row of the day that is there twice.
+
+    The file's times are seconds in some rows and milliseconds in others; its dates agree.
+    """
     with (DATA / "ethusdt_daily_2017_2021.csv").open(newline="") as stream:
-        rows = [(int(row["unix"]), float(row["close"])) for row in csv.DictReader(stream)]
-    return [round(close * 10**8) for _, close in sorted(rows)]
+        days: dict[date, float] = {}
+        for row in csv.DictReader(stream):  # newest first
+            days.setdefault(date.fromisoformat(row["date"][:10]), float(row["close"]))
+    ordered = sorted(days)
+    assert ordered[-1] - ordered[0] == timedelta(len(ordered) - 1), "no day is missing"
+    return [round(days[day] * 10**8) for day in ordered]
 
 
 @dataclass(frozen=True)

@@ -74,6 +74,10 @@ def _rename(project_file: Path, name: str) -> None:
 
 
 def _choose_backend(project_file: Path, backend: str) -> None:
+    """Name another prover; how large its circuits are was a choice for the example's own."""
     document = tomlkit.parse(project_file.read_text(encoding="utf-8"))
-    document.setdefault("circuit", tomlkit.table())["backend"] = backend
+    circuit = document.setdefault("circuit", tomlkit.table())
+    if circuit.get("backend") != backend:
+        circuit.pop("logrows", None)
+    circuit["backend"] = backend
     project_file.write_text(tomlkit.dumps(document), encoding="utf-8")

@@ -25,6 +25,8 @@ from zkdescent.verifier.twins.layout import layout_of
 if TYPE_CHECKING:
     from zkdescent.verifier import RunPlan
 
+    Evidence = tuple[bytes, list[int], list[bytes]]
+
 
 @dataclass(frozen=True, slots=True)
 class ProvenInference:
@@ -115,6 +117,17 @@ class InferenceProver:
         )
         outputs = tuple(int(value) for value in proof.output[circuit.features :])
         return ProvenInference(record, outputs, proof.seconds)
+
+    @property
+    def is_reusable(self) -> bool:
+        """Whether the verifier is ezkl's reusable one, which is handed the key's words."""
+        return self.plan.specs.inference.prover == "ezkl-reusable"
+
+    def evidence(self, record: InferenceRecord) -> Evidence:
+        """Return the struct Evidence of a proof, as contracts take it."""
+        from zkdescent.verifier.actions import evidence
+
+        return evidence(self.manifest.circuits.inference, record.proof, reusable=self.is_reusable)
 
 
 def require_model(store: ArtefactStore, manifest: Manifest) -> None:

@@ -164,6 +164,17 @@ def test_an_example_can_be_copied(tmp_path: Path, name: str) -> None:
     assert load_project(tmp_path / "copy").config.project.name == "copy"
 
 
+@pytest.mark.parametrize("name", sorted(LEARNS))
+def test_an_example_can_be_copied_for_another_prover(tmp_path: Path, name: str) -> None:
+    """A size that was chosen for the example's own prover is none for the other one."""
+    own = load_project(examples_directory() / name).config.circuit
+    other = {"ezkl": "barretenberg", "barretenberg": "ezkl"}[own.backend]
+    for backend, logrows in ((other, "auto"), (own.backend, own.logrows)):
+        create_project(tmp_path / backend, name, backend=backend)
+        made = load_project(tmp_path / backend).config.circuit
+        assert (made.backend, made.logrows) == (backend, logrows)
+
+
 def test_the_autoencoder_finds_fraud(example: Callable[[str], Example]) -> None:
     """A limit on one column finds none of it, nor does the model before it is trained."""
     it = example("anomaly-autoencoder")

@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import importlib.util
 import shutil
-import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from types import ModuleType
 
@@ -14,23 +12,10 @@ import pytest
 from zkdescent.verifier import Chain, TrainingClient, deploy_code
 
 
-def load_synthetic() -> ModuleType:
-    """Import synthetic.py by its path: under --import-mode=importlib tests are no packages."""
-    name = "verifier_synthetic"
-    if name not in sys.modules:
-        path = Path(__file__).with_name("synthetic.py")
-        spec = importlib.util.spec_from_file_location(name, path)
-        assert spec is not None
-        assert spec.loader is not None
-        sys.modules[name] = importlib.util.module_from_spec(spec)
-        spec.loader.exec_module(sys.modules[name])
-    return sys.modules[name]
-
-
 @pytest.fixture(scope="session")
-def synthetic() -> ModuleType:
+def synthetic(by_path: Callable[..., ModuleType]) -> ModuleType:
     """The module synthetic.py: World and its parts."""
-    return load_synthetic()
+    return by_path("verifier_synthetic", Path(__file__).with_name("synthetic.py"))
 
 
 @pytest.fixture

@@ -72,15 +72,28 @@ class ProvenModel:
         """Proven parameters (p,), float."""
         return self.blueprint.parameters_of(self.prover.final)
 
+    def standard(self, rows: Any) -> Any:
+        """Rows (n, d) of raw units, standardised as in training."""
+        return self.blueprint.data.standardizer.transform_features(np.asarray(rows, dtype=float))
+
     def inputs(self, rows: Any) -> list[list[int]]:
-        """Rows (n, d) in raw units as the circuit's integers, standardised as in training."""
-        standard = self.blueprint.data.standardizer.transform_features(
-            np.asarray(rows, dtype=float)
-        )
-        return [
-            [int(v) for v in row]
-            for row in quantize(standard, self.prover.fraction_bits, what="the rows")
-        ]
+        """Rows (n, d) in raw units as the circuit's integers."""
+        bits = self.prover.fraction_bits
+        integers = quantize(self.standard(rows), bits, what="the rows")
+        return [[int(value) for value in row] for row in integers]
+
+    def outputs(self, standard: Any) -> Any:
+        """What the proven weights make of standardised rows (n, d) in float: (n, outputs).
+
+        For thresholds, and for judging by more rows than anybody wants to prove.
+        """
+        import torch
+
+        from zkdescent.train.model import with_parameters
+
+        module = with_parameters(self.blueprint.module, self.parameters)
+        with torch.no_grad():
+            return np.asarray(module(torch.tensor(standard, dtype=torch.float32)).double())
 
     def deploy(self, name: str, types: Sequence[str], values: Sequence[Any]) -> Contract:
         """Deploy a consumer: its constructor takes the pin, and then these arguments."""
@@ -103,10 +116,7 @@ class ProvenModel:
 
     def evidence(self, record: InferenceRecord) -> Evidence:
         """The struct Evidence of a proof."""
-        from zkdescent.verifier.actions import evidence
-
-        reusable = self.prover.plan.specs.inference.prover == "ezkl-reusable"
-        return evidence(self.prover.manifest.circuits.inference, record.proof, reusable=reusable)
+        return self.prover.evidence(record)
 
     def lie(
         self, honest: ProvenInference, inputs: Sequence[int], call: Call, chain: Chain | None = None

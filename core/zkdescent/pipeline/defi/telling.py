@@ -35,7 +35,7 @@ STORIES = tuple(_TELLERS)
 def make_story_project(
     directory: Path, example: str, *, rpc: str = "tester", key_env: str | None = None
 ) -> Project:
-    """Copy an example, on barretenberg and a chain; one that is there is taken as it is.
+    """Copy an example, on barretenberg; one that is there is taken as it is, but for the chain.
 
     Raises:
         ConfigError: no example of a consumer has this name.
@@ -50,13 +50,13 @@ def make_story_project(
     file = directory / PROJECT_FILE
     if not file.is_file():
         create_project(directory, example, backend="barretenberg")
-        document = tomlkit.parse(file.read_text(encoding="utf-8"))
-        chain = tomlkit.table()
-        chain["rpc"] = rpc
-        if key_env is not None:
-            chain["key_env"] = key_env
-        document["chain"] = chain
-        file.write_text(tomlkit.dumps(document), encoding="utf-8")
+    document = tomlkit.parse(file.read_text(encoding="utf-8"))
+    chain = tomlkit.table()
+    chain["rpc"] = rpc
+    if key_env is not None:
+        chain["key_env"] = key_env
+    document["chain"] = chain
+    file.write_text(tomlkit.dumps(document), encoding="utf-8")
     return load_project(directory)
 
 

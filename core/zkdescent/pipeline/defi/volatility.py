@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import time
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from zkdescent.core.config import Project, load_callable
-from zkdescent.core.errors import ChainError
+from zkdescent.core.errors import ChainError, ZkDescentError
 from zkdescent.pipeline.defi.proven import ProvenModel, refused
 from zkdescent.pipeline.defi.story import Decision, Refusal, Story
 from zkdescent.pipeline.reporting import Reporter
@@ -24,6 +25,7 @@ POSITION_WEI = 10**16
 UNSEEN_SEED = 13
 FIRST_DAY = 300
 MONTH, WEEK = 22, 5
+POLL_S, LONGEST_WAIT_S = 0.25, 120.0
 
 
 def tell_volatility(project: Project, chain: Chain, report: Reporter, decisions: int) -> Story:
@@ -102,11 +104,28 @@ class _Days:
         self._features_of, self._moves_of = load(project, "features_of"), load(project, "moves_of")
 
     def pass_one(self) -> None:
-        """The next day's price is posted and taken."""
+        """The next day's price is posted and taken.
+
+        Two blocks of a node may have the same time: then no day lies between, and it is posted
+        again.
+        """
         self._today += 1
-        post = self._source.functions.post(self._prices[self._today])
-        self._chain.send(post, action="post a price")
-        self._chain.send(self._margin.functions.observe(), action="take the day's price")
+        deadline = time.monotonic() + LONGEST_WAIT_S
+        while not self._take(self._prices[self._today]):
+            if time.monotonic() > deadline:
+                raise ChainError("the chain's time stands still", got=f"day {self._today}")
+            time.sleep(POLL_S)
+
+    def _take(self, price: int) -> bool:
+        """Post a price and have the contract take it; False if its day has not come."""
+        self._chain.send(self._source.functions.post(price), action="post a price")
+        try:
+            self._chain.send(self._margin.functions.observe(), action="take the day's price")
+        except ZkDescentError as error:
+            if getattr(error, "error_name", "") != "TooEarly":
+                raise
+            return False
+        return True
 
     def features(self) -> list[int]:
         """The contract's features of today, which must be the example's."""

@@ -55,6 +55,11 @@ class Round(Record):
 class RoundMaker:
     """Makes the rounds of one feed with a project's proven model.
 
+    Attributes:
+        feed: reads the feed and submits to it.
+        prover: the model, opened once; it proves for this feed's rounds or for anybody else.
+        folder: where proofs of rounds are kept.
+
     Raises:
         ArtefactError: the project has no finished run.
         ConfigError: the feed is not there, or takes another model.
@@ -64,7 +69,7 @@ class RoundMaker:
         from zkdescent.verifier import GasFeedClient, plan_from
 
         manifest = project.open_store().read_manifest()
-        self._prover = InferenceProver.open(project, manifest, plan_from(manifest))
+        self.prover = InferenceProver.open(project, manifest, plan_from(manifest))
         self.feed: GasFeedClient = GasFeedClient(chain, address)
         self._chain = chain
         self.folder = round_folder(project, chain, address)
@@ -82,9 +87,10 @@ class RoundMaker:
         """
         window = self.feed.window(round_)
         record, seconds = self._proof(window)
-        circuit = self._prover.manifest.circuits.inference
-        reusable = self._prover.plan.specs.inference.prover == "ezkl-reusable"
-        action = self.feed.submit(round_, circuit, record, window=window, reusable=reusable)
+        circuit = self.prover.manifest.circuits.inference
+        action = self.feed.submit(
+            round_, circuit, record, window=window, reusable=self.prover.is_reusable
+        )
         self._forget_old()
         (output,) = self._outputs(record)
         stored = self.feed.answer(round_)
@@ -110,7 +116,7 @@ class RoundMaker:
         kept = self._stored(path)
         if kept is not None and self._is_of(kept, window):
             return kept, 0.0
-        made = self._prover.prove(window.features, requester=self.feed.address, nonce=window.round)
+        made = self.prover.prove(window.features, requester=self.feed.address, nonce=window.round)
         with storage_errors(path):
             scratch = self.folder / "scratch"
             write_bytes_atomic(path, canonical_json(made.record), scratch=scratch)
@@ -119,7 +125,7 @@ class RoundMaker:
     def _is_of(self, record: InferenceRecord, window: GasWindow) -> bool:
         from zkdescent.verifier.registry import split_values
 
-        circuit, plan = self._prover.manifest.circuits.inference, self._prover.plan
+        circuit, plan = self.prover.manifest.circuits.inference, self.prover.plan
         place = (record.chain_id, record.model_id, record.requester.lower(), record.nonce)
         wanted = (plan.chain_id, plan.model_id, self.feed.address.lower(), window.round)
         if place != wanted or record.proof.circuit != circuit.vk_sha256:
@@ -129,7 +135,7 @@ class RoundMaker:
     def _outputs(self, record: InferenceRecord) -> list[int]:
         from zkdescent.verifier.registry import split_values
 
-        return split_values(self._prover.manifest.circuits.inference, record)[1]
+        return split_values(self.prover.manifest.circuits.inference, record)[1]
 
     def _stored(self, path: Path) -> InferenceRecord | None:
         """A stored proof; a damaged one is made again."""
@@ -147,7 +153,7 @@ class RoundMaker:
                 path.unlink(missing_ok=True)
 
     def _check(self, chain: Chain) -> None:
-        address, circuit = self.feed.address, self._prover.manifest.circuits.inference
+        address, circuit = self.feed.address, self.prover.manifest.circuits.inference
         if not chain.code(address):
             raise ConfigError(
                 "there is no feed at this address",
@@ -156,7 +162,7 @@ class RoundMaker:
                 hint="deploy it: zkdescent feed deploy CONFIG",
             )
         for what, expected, got in (
-            ("model", self.feed.model[0], self._prover.plan.model_id),
+            ("model", self.feed.model[0], self.prover.plan.model_id),
             ("number of features", 2 * self.feed.window_blocks - 1, circuit.features),
             ("fixed point", self.feed.fraction_bits, circuit.fraction_bits),
         ):

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import importlib.util
 import json
-import sys
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -42,22 +40,11 @@ steps = 20
 CONTRACT = "0x" + "ab" * 20
 
 
-def load_by_path(name: str, path: Path) -> ModuleType:
-    """Import a file by its path: under --import-mode=importlib tests are no packages."""
-    if name not in sys.modules:
-        spec = importlib.util.spec_from_file_location(name, path)
-        assert spec is not None
-        assert spec.loader is not None
-        sys.modules[name] = importlib.util.module_from_spec(spec)
-        spec.loader.exec_module(sys.modules[name])
-    return sys.modules[name]
-
-
 @pytest.fixture(scope="session")
-def synthetic() -> ModuleType:
+def synthetic(by_path: Callable[..., ModuleType]) -> ModuleType:
     """The module tests/unit/verifier/synthetic.py."""
     path = Path(__file__).parents[2] / "verifier" / "synthetic.py"
-    return load_by_path("verifier_synthetic", path)
+    return by_path("verifier_synthetic", path)
 
 
 def history(shift: float) -> dict[str, Any]:
@@ -154,9 +141,9 @@ def synthetic_verifier(monkeypatch: pytest.MonkeyPatch, synthetic: ModuleType) -
 
 
 @pytest.fixture(scope="session")
-def page() -> ModuleType:
+def page(by_path: Callable[..., ModuleType]) -> ModuleType:
     """The module page.py: reads pages back."""
-    return load_by_path("report_page", Path(__file__).with_name("page.py"))
+    return by_path("report_page", Path(__file__).with_name("page.py"))
 
 
 @pytest.fixture
