@@ -70,7 +70,8 @@ def parse() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--rpc", default="tester", help="tester, anvil or a development node's URL")
     parser.add_argument("--epochs", type=int, default=200, help="multiple of 10")
-    parser.add_argument("--seed", type=int, default=2000, help="decides validators and world")
+    # Of the ten seeds of stake_margin.py the one in the middle: see docs/stake-oracle.md.
+    parser.add_argument("--seed", type=int, default=2004, help="decides validators and world")
     parser.add_argument("--directory", type=Path, default=Path("build/stake-oracle"))
     parser.add_argument("--json", action="store_true", help="the verdict as JSON on stdout as well")
     return parser.parse_args()

@@ -9,9 +9,8 @@ from typing import Any
 import numpy as np
 
 from zkdescent.pipeline.staking.arms import ArmResult, Rails
+from zkdescent.pipeline.staking.margin import LEAST_COST_GAIN
 
-LEAST_COST_GAIN = 0.01
-"""Of a single chain; what holds over many, and for participation, is in margin.py."""
 MOST_PUSHED = 1.0
 """By how many steps a league of a fifth may raise the mean reward."""
 
