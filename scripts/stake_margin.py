@@ -18,6 +18,7 @@ from typing import Any
 
 import onnx
 from onnx import numpy_helper
+from rich.box import SIMPLE
 from rich.console import Console
 from rich.table import Table
 
@@ -74,18 +75,17 @@ def measure(directory: Path, seeds: list[int]) -> list[dict[str, Any]]:
 
 def show(console: Console, margin: Margin) -> None:
     """The closing table."""
-    table = Table(title="Stake oracle: 200 epochs of each seed, fixed and controlled")
-    for column in (
-        "seed",
-        "participation, %",
-        "cost",
-        "cost, %",
-        "reward, with a league",
-        "league",
-    ):
-        table.add_column(column, justify="right")
+    # Narrow enough for a log of 80 columns.
+    table = Table(title="Stake oracle: 200 epochs of each seed, fixed to controlled", box=SIMPLE)
+    columns = ("seed", "attesting, %", "cost", "%", "pushed", "league, duty")
+    for column in columns:
+        table.add_column(column, justify="right", no_wrap=True)
     for values in margin.rows():
         table.add_row(*values)
+    table.caption = (
+        "pushed: mean reward without a league and with one; "
+        "league, duty: what its members earn by pushing, and by doing their duty"
+    )
     console.print(table)
     for line in margin.lines():
         console.print(line)

@@ -16,7 +16,6 @@ from __future__ import annotations
 import argparse
 import json
 import multiprocessing
-import os
 import shutil
 import sys
 import time
@@ -71,7 +70,8 @@ def parse() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--rpc", default="tester", help="tester, anvil or a development node's URL")
     parser.add_argument("--epochs", type=int, default=200, help="multiple of 10")
-    parser.add_argument("--seed", type=int, default=2000, help="decides validators and world")
+    # Of the ten seeds of stake_margin.py the one in the middle: see docs/stake-oracle.md.
+    parser.add_argument("--seed", type=int, default=2004, help="decides validators and world")
     parser.add_argument("--directory", type=Path, default=Path("build/stake-oracle"))
     parser.add_argument("--json", action="store_true", help="the verdict as JSON on stdout as well")
     return parser.parse_args()
@@ -94,9 +94,9 @@ def run(options: argparse.Namespace) -> tuple[Verdict, list[ArmResult], Project]
         verify_project(project, report)
         tasks = [(number, options) for number in range(len(ARMS))]
         if options.rpc in ("tester", "anvil"):
-            workers = min(len(ARMS), os.cpu_count() or 1)
+            # A process for each, on two cores, too: two at a time would leave one core idle.
             spawning = multiprocessing.get_context("spawn")
-            pool = stack.enter_context(ProcessPoolExecutor(workers, mp_context=spawning))
+            pool = stack.enter_context(ProcessPoolExecutor(len(ARMS), mp_context=spawning))
             report.start("arms", len(ARMS))
             results = []
             for result in pool.map(play, tasks):

@@ -1,117 +1,46 @@
 // SPDX-License-Identifier: Apache-2.0
 pragma solidity 0.8.37;
 
-import {PinnedModel} from "../../src/control/PinnedModel.sol";
-import {StakeController} from "../../src/control/StakeController.sol";
-import {StakeFeed} from "../../src/feeds/StakeFeed.sol";
-import {Evidence} from "../../src/interfaces/ICircuits.sol";
-import {IParameterController, ParameterSpec} from "../../src/interfaces/IParameterController.sol";
-import {FeedTerms, IProvenFeed} from "../../src/interfaces/IProvenFeed.sol";
+import {Evidence, ICircuits} from "../../src/interfaces/ICircuits.sol";
+import {IModelRegistry} from "../../src/interfaces/IModelRegistry.sol";
+import {IParameterController} from "../../src/interfaces/IParameterController.sol";
+import {IProvenFeed} from "../../src/interfaces/IProvenFeed.sol";
 import {StakeParameters} from "../../src/interfaces/IStakeRegistry.sol";
-import {Share} from "../../src/interfaces/IStakeSource.sol";
+import {IStakeSource, Share} from "../../src/interfaces/IStakeSource.sol";
 import {LocalStakeSource} from "../../src/stake/LocalStakeSource.sol";
-import {StakeRegistry} from "../../src/stake/StakeRegistry.sol";
-import {FeedFixture} from "../utils/FeedFixture.sol";
+import {StakeOracleFixture} from "./StakeOracleFixture.sol";
 
-/// @dev Eight validators, of which the last one never comes; a feed and a controller over their registry.
-contract StakeOracleTest is FeedFixture {
-    uint64 private constant BEGIN = 2000;
-    uint32 private constant EPOCH = 16;
-    uint64 private constant WINDOW = 3;
-    uint32 private constant EVERY = 2 * EPOCH;
-    uint256 private constant COUNT = 8;
-
-    StakeRegistry private stakes;
-    LocalStakeSource private source;
-    StakeFeed private stakeFeed;
-    StakeController private controller;
-    uint256 private oracle;
-    uint256 private other;
-
-    function setUp() public {
-        vm.roll(BEGIN - 1);
-        stakes = new StakeRegistry(StakeParameters(100, 4, 3), address(this), BEGIN, EPOCH, 2, 2);
-        stakes.fund{value: 1 ether}();
-        for (uint256 k; k < COUNT; ++k) {
-            vm.deal(who(k), 32 ether);
-            vm.prank(who(k));
-            stakes.deposit{value: 32 ether}();
-        }
-        source = new LocalStakeSource(stakes, WINDOW, EPOCH, 600, 32);
-        FeedTerms memory t = terms();
-        (t.modelId, t.commitmentHash) = mintModel(source.count(), 5, 12, 9);
-        (oracle, t.minAnswer, t.maxAnswer) = (t.modelId, 0, 1.1e8);
-        (t.firstBlock, t.cadence) = (BEGIN + WINDOW * EPOCH - 1, EVERY);
-        (other,) = mintModel(source.count(), 5, 12, 10);
-        stakeFeed = new StakeFeed(t, source, 5);
-        PinnedModel.ModelPin memory pinned =
-            PinnedModel.ModelPin(registry, oracle, t.commitmentHash, owner, guard, 1 days, 1 hours);
-        ParameterSpec[] memory specs = new ParameterSpec[](3);
-        specs[0] = ParameterSpec(100, 20, 600, 60, 1, 580, 20);
-        specs[1] = ParameterSpec(4, 4, 32, 4, 1, 28, 4);
-        specs[2] = ParameterSpec(3, 1, 8, 1, 1, 7, 1);
-        controller = new StakeController(pinned, EVERY, specs, source, t.firstBlock, EVERY);
-        stakes.bind(controller);
-    }
-
-    function who(uint256 k) private pure returns (address) {
-        return vm.addr(0xB0B + k);
-    }
-
-    function playEpochs(uint256 from, uint256 to) private {
-        for (uint256 epoch = from; epoch <= to; ++epoch) {
-            uint256 start = stakes.startOf(epoch);
-            go(start);
-            stakes.open();
-            for (uint256 committee; committee < stakes.committeesOf(epoch); ++committee) {
-                go(stakes.dutyBlock(epoch, committee) + 1);
-                for (uint256 member; member < 4; ++member) {
-                    uint256 seat = stakes.memberAt(epoch, committee, member);
-                    if (seat == COUNT - 1) continue;
-                    vm.prank(stakes.validator(seat).owner);
-                    stakes.attestOwn(epoch, committee, member);
-                }
-            }
-        }
-        go(stakes.startOf(to + 1));
-    }
-
-    function go(uint256 number) private {
-        vm.roll(number);
-        vm.warp(1_000_000 + 12 * number);
-        vm.setBlockhash(number - 1, keccak256(abi.encode("block", number - 1)));
-    }
-
-    function outputs(int256 first, int256 reward, int256 committee, int256 deadline)
+/// @dev What moves a feed's answer and a controller's parameters, and every lie by the error that refuses it.
+contract StakeOracleTest is StakeOracleFixture {
+    function submitRefused(bytes memory refusal, uint256 round, int256[] memory out, Evidence memory evidence)
         private
-        pure
-        returns (int256[] memory all)
     {
-        all = new int256[](5);
-        (all[0], all[1], all[2], all[3], all[4]) = (first, ONE / 2, reward, committee, deadline);
+        vm.expectRevert(refusal);
+        stakeFeed.submit(round, "", out, evidence);
     }
 
-    function proven(uint256 model_, address requester, uint256 nonce, int256[] memory inputs, int256[] memory out)
-        private
-        view
-        returns (Evidence memory)
-    {
-        uint256[] memory values = new uint256[](inputs.length + out.length);
-        for (uint256 k; k < inputs.length; ++k) {
-            values[k] = toField(inputs[k]);
-        }
-        for (uint256 k; k < out.length; ++k) {
-            values[inputs.length + k] = toField(out[k]);
-        }
-        return honkInferenceEvidence(registry.inferenceContextOf(model_, requester, nonce), modelState, values);
+    function moveRefused(bytes memory refusal, int256[] memory out, Evidence memory evidence) private {
+        vm.expectRevert(refusal);
+        controller.move(out, evidence);
     }
 
-    function submit(uint256 round, int256[] memory out, Evidence memory evidence) private returns (bool ok) {
-        (ok,) = address(stakeFeed).call(abi.encodeCall(stakeFeed.submit, (round, "", out, evidence)));
+    function inputDiffers(uint256 index, int256 claimed, int256 got) private pure returns (bytes memory) {
+        return abi.encodeWithSelector(IModelRegistry.InputDiffers.selector, index, claimed, got);
     }
 
-    function move(int256[] memory out, Evidence memory evidence) private returns (bool ok) {
-        (ok,) = address(controller).call(abi.encodeCall(controller.move, (out, evidence)));
+    function contextMismatch(address requester, uint256 nonce) private view returns (bytes memory) {
+        uint256 context = registry.inferenceContextOf(oracle, requester, nonce);
+        return abi.encodeWithSelector(ICircuits.ContextMismatch.selector, context);
+    }
+
+    function stateDiffers() private view returns (bytes memory) {
+        return abi.encodeWithSelector(IModelRegistry.StateDiffers.selector, name(modelState), name(state(3)));
+    }
+
+    function proofRejected() private view returns (bytes memory) {
+        return abi.encodeWithSelector(
+            ICircuits.ProofRejected.selector, registry.provenanceOf(oracle).inferenceCircuit
+        );
     }
 
     // --- the source ---
@@ -164,19 +93,42 @@ contract StakeOracleTest is FeedFixture {
         address feed_ = address(stakeFeed);
         for (uint256 k; k < inputs.length; ++k) {
             inputs[k] += 1;
-            assertTrue(!submit(1, out, proven(oracle, feed_, 1, inputs, out)), "feature off by one");
+            Evidence memory shifted = proven(oracle, feed_, 1, inputs, out);
             inputs[k] -= 1;
+            submitRefused(inputDiffers(k, inputs[k], inputs[k] + 1), 1, out, shifted);
         }
-        assertTrue(!submit(1, out, proven(other, feed_, 1, inputs, out)), "another model");
-        assertTrue(!submit(1, out, proven(oracle, feed_, 2, inputs, out)), "another round");
-        assertTrue(!submit(1, out, proven(oracle, address(controller), 1, inputs, out)), "another requester");
-        int256[] memory beyond = outputs(2 * ONE, 0, 0, 0);
-        assertTrue(!submit(1, beyond, proven(oracle, feed_, 1, inputs, beyond)), "beyond the bounds");
+        bytes memory another = contextMismatch(feed_, 1);
+        submitRefused(another, 1, out, proven(other, feed_, 1, inputs, out));
+        submitRefused(another, 1, out, proven(oracle, feed_, 2, inputs, out));
+        submitRefused(another, 1, out, proven(oracle, address(controller), 1, inputs, out));
+        submitRefused(stateDiffers(), 1, out, provenBy(state(3), oracle, feed_, 1, inputs, out));
         Evidence memory evidence = proven(oracle, feed_, 1, inputs, out);
+        bytes memory differs =
+            abi.encodeWithSelector(IModelRegistry.OutputDiffers.selector, 0, ONE, out[0]);
+        submitRefused(differs, 1, outputs(ONE, 0, 0, 0), evidence);
+        spoil(evidence);
+        submitRefused(proofRejected(), 1, out, evidence);
+        assertEq(stakeFeed.status().latest.round, 0);
+
+        evidence = proven(oracle, feed_, 1, inputs, out);
         stakeFeed.submit(1, "", out, evidence);
         (, int256 answer,,,) = stakeFeed.latestRoundData();
         assertEq(answer, 0.875e8);
-        assertTrue(!submit(1, out, evidence), "twice");
+        submitRefused(abi.encodeWithSelector(IProvenFeed.RoundNotNew.selector, 1, 1), 1, out, evidence);
+    }
+
+    function test_an_answer_beyond_the_bounds_is_refused_and_never_clamped() public {
+        playEpochs(1, 3);
+        (int256[] memory inputs,,) = stakeFeed.features(1, "");
+        int256[2] memory answers = [2 * ONE, -1];
+        int256[2] memory read = [int256(2e8), -24_415]; // -1e8 / 2^12, rounded down
+        for (uint256 k; k < 2; ++k) {
+            int256[] memory out = outputs(answers[k], 0, 0, 0);
+            bytes memory refusal =
+                abi.encodeWithSelector(IProvenFeed.AnswerOutOfBounds.selector, read[k], int256(0), int256(1.1e8));
+            submitRefused(refusal, 1, out, proven(oracle, address(stakeFeed), 1, inputs, out));
+        }
+        assertEq(stakeFeed.status().latest.round, 0);
     }
 
     function test_the_window_of_one_round_is_not_that_of_the_next() public {
@@ -190,9 +142,33 @@ contract StakeOracleTest is FeedFixture {
         go(stakes.startOf(6));
         (int256[] memory inputs,,) = stakeFeed.features(2, "");
         int256[] memory out = outputs(ONE / 2, 0, 0, 0);
-        assertTrue(inputs[0] != old[0], "another window");
-        assertTrue(!submit(2, out, proven(oracle, address(stakeFeed), 2, old, out)), "an old window");
-        assertTrue(submit(2, out, proven(oracle, address(stakeFeed), 2, inputs, out)), "its own");
+        submitRefused(
+            inputDiffers(0, inputs[0], old[0]), 2, out, proven(oracle, address(stakeFeed), 2, old, out)
+        );
+        Evidence memory evidence = proven(oracle, address(stakeFeed), 2, inputs, out);
+        stakeFeed.submit(2, "", out, evidence);
+        assertEq(stakeFeed.status().latest.round, 2);
+    }
+
+    function test_a_round_has_its_time() public {
+        playEpochs(1, 2);
+        int256[] memory out = outputs(ONE / 2, 0, 0, 0);
+        Evidence memory none;
+        uint256 end = stakeFeed.windowEnd(1);
+        go(end);
+        submitRefused(abi.encodeWithSelector(IProvenFeed.RoundNotDue.selector, 1, end, end), 1, out, none);
+        playEpochs(3, 3);
+        uint256 last = stakeFeed.lastBlockOf(1);
+        go(last + 1);
+        submitRefused(
+            abi.encodeWithSelector(IProvenFeed.RoundExpired.selector, 1, last, last + 1), 1, out, none
+        );
+        go(last);
+        vm.expectRevert(abi.encodeWithSelector(IStakeSource.SourceHasNoEvidence.selector, 1));
+        stakeFeed.submit(1, hex"00", out, none);
+        (int256[] memory inputs,,) = stakeFeed.features(1, "");
+        Evidence memory evidence = proven(oracle, address(stakeFeed), 1, inputs, out);
+        stakeFeed.submit(1, "", out, evidence);
     }
 
     // --- the controller ---
@@ -205,21 +181,34 @@ contract StakeOracleTest is FeedFixture {
         address self = address(controller);
         for (uint256 k; k < inputs.length; ++k) {
             inputs[k] -= 1;
-            assertTrue(!move(out, proven(oracle, self, 1, inputs, out)), "feature off by one");
+            Evidence memory shifted = proven(oracle, self, 1, inputs, out);
             inputs[k] += 1;
+            moveRefused(inputDiffers(k, inputs[k], inputs[k] - 1), out, shifted);
         }
-        assertTrue(!move(out, proven(other, self, 1, inputs, out)), "another model");
-        assertTrue(!move(out, proven(oracle, self, 2, inputs, out)), "another update");
-        assertTrue(!move(out, proven(oracle, address(stakeFeed), 1, inputs, out)), "the feed's own");
-        assertTrue(!move(outputs(ONE, 4 * ONE, 0, 0), proven(oracle, self, 1, inputs, out)), "other outputs");
-        assertEq(controller.parameter(0), 100);
+        bytes memory another = contextMismatch(self, 1);
+        moveRefused(another, out, proven(other, self, 1, inputs, out));
+        moveRefused(another, out, proven(oracle, self, 2, inputs, out));
+        moveRefused(another, out, proven(oracle, address(stakeFeed), 1, inputs, out));
+        moveRefused(stateDiffers(), out, provenBy(state(3), oracle, self, 1, inputs, out));
         Evidence memory evidence = proven(oracle, self, 1, inputs, out);
+        bytes memory differs =
+            abi.encodeWithSelector(IModelRegistry.OutputDiffers.selector, 2, 4 * ONE, 5 * ONE);
+        moveRefused(differs, outputs(ONE, 4 * ONE, 5 * ONE, -5 * ONE), evidence);
+        spoil(evidence);
+        moveRefused(proofRejected(), out, evidence);
+        assertEq(controller.parameter(0), 100);
+        assertEq(controller.nextUpdate(), 1);
+
+        evidence = proven(oracle, self, 1, inputs, out);
         controller.move(out, evidence);
         StakeParameters memory live = controller.stakeParameters();
         assertEq(live.baseReward, 160);
         assertEq(live.committeeSize, 8);
         assertEq(live.attestationDeadline, 2);
-        assertTrue(!move(out, proven(oracle, self, 2, inputs, out)), "the window a second time");
+        bytes memory cooling = abi.encodeWithSelector(
+            IParameterController.CoolingDown.selector, controller.nextMoveBlock(), block.number
+        );
+        moveRefused(cooling, out, proven(oracle, self, 2, inputs, out));
         playEpochs(4, 4);
         assertEq(stakes.summary(4).parameters.baseReward, 160);
     }

@@ -82,6 +82,18 @@ def test_money_is_conserved(played: Arena) -> None:
     assert call(functions.validator(2)).stakeGwei == 32 * 10**9 - 6 * 3200
 
 
+def test_gas_is_what_the_receipt_says(played: Arena) -> None:
+    spent: list[int] = []
+    with making_blocks(played.chain) as blocks:
+        blocks.put(
+            played.chain.account, str(played.accounts[0].address), b"", value=1, gas_used=spent
+        )
+        assert spent == [], "nothing is mined yet"
+        blocks.mine()
+        blocks.mine()
+    assert spent == [21_000]
+
+
 def test_an_epoch_under_other_parameters_than_expected_is_an_error(played: Arena) -> None:
     with making_blocks(played.chain) as blocks:
         start = played.terms.start_of(8)

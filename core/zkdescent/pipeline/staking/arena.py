@@ -94,6 +94,7 @@ class Arena:
     def __post_init__(self) -> None:
         self._keys = [PrivateKey(bytes(account.key)) for account in self.accounts]
         self.registry = self.chain.contract("StakeRegistry", self.terms.address)
+        self._entries: dict[int, Any] = {}  # of changing seats, as they are since their last call
 
     @classmethod
     def found(cls, chain: Chain, setting: Setting, name: str, *, fund: int = 0) -> Arena:
@@ -182,6 +183,7 @@ class Arena:
                     between()
                 for index, data, value in extra:
                     blocks.put(self.accounts[index], self.terms.address, data, value=value)
+                    self._entries.pop(index, None)
             self._attest(blocks, epoch, where, due.get(number, []))
             if number == first and number not in due:
                 blocks.put(self.chain.account, self.terms.address, self.encode("open"))
@@ -194,7 +196,9 @@ class Arena:
         """Seats without a duty in the epoch: of those who left, or have not come back yet."""
         idle = set()
         for seat in self.setting.changing:
-            v = self.chain.call(self.registry.functions.validator(seat))
+            if seat not in self._entries:
+                self._entries[seat] = self.chain.call(self.registry.functions.validator(seat))
+            v = self._entries[seat]
             changed = v.changeEpoch != 0 and epoch >= v.changeEpoch
             if (v.nextIncrements if changed else v.increments) == 0:
                 idle.add(seat)

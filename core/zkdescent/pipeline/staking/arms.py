@@ -8,6 +8,7 @@ from typing import Any
 
 from zkdescent.core.config import Project
 from zkdescent.core.errors import ChainError
+from zkdescent.pipeline.inference import InferenceProver
 from zkdescent.pipeline.planning import plan_project
 from zkdescent.pipeline.reporting import Reporter
 from zkdescent.pipeline.staking.arena import ETHER, Arena, EpochRecord, Setting
@@ -43,7 +44,7 @@ class Arm:
 class ArmResult:
     """What became of an arm: every epoch, every update, every answer of the feed by round.
 
-    ``league`` are the validators that act as one.
+    ``league`` are the validators that act as one; ``move_gas`` and ``feed_gas`` are of receipts.
     """
 
     name: str
@@ -52,6 +53,8 @@ class ArmResult:
     records: list[EpochRecord]
     moves: list[Move] = field(default_factory=list)
     answers: dict[int, int] = field(default_factory=dict)
+    move_gas: list[int] = field(default_factory=list)
+    feed_gas: list[int] = field(default_factory=list)
 
 
 def play_arm(chain: Chain, project: Project, arm: Arm, epochs: int, report: Reporter) -> ArmResult:
@@ -83,7 +86,8 @@ def play_arm(chain: Chain, project: Project, arm: Arm, epochs: int, report: Repo
 
 
 def _oracle(chain: Chain, project: Project, arena: Arena, arm: Arm) -> Oracle:
-    plan, _ = plan_project(project, project.open_store().read_manifest())
+    manifest = project.open_store().read_manifest()
+    plan, _ = plan_project(project, manifest)
     model = TrainingClient(chain).model(plan.model_id)
     if model is None:
         raise ChainError("the model is not on this chain", hint="run the project there first")
@@ -95,7 +99,8 @@ def _oracle(chain: Chain, project: Project, arena: Arena, arm: Arm) -> Oracle:
     )
     units = arm.rails[0][1], arm.rails[1][1]
     chosen = OraclePlan(WINDOW, CADENCE, *units, (specs[0], specs[1], specs[2]))
-    oracle = Oracle(chain, project, arena, model, chosen)
+    prover = InferenceProver.open(project, manifest, plan)
+    oracle = Oracle(chain, prover, arena, model, chosen)
     oracle.bind()
     return oracle
 
@@ -109,9 +114,9 @@ def _round(
         keeper = oracle.chain.account
         if round_ % _FEED_EVERY == 1:
             data, result.answers[round_] = oracle.round_data(round_)
-            blocks.put(keeper, oracle.feed, data)
+            blocks.put(keeper, oracle.feed, data, gas_used=result.feed_gas)
         data, move = oracle.move_data()
-        blocks.put(keeper, oracle.controller.address, data)
+        blocks.put(keeper, oracle.controller.address, data, gas_used=result.move_gas)
         result.moves.append(move)
 
     return act

@@ -33,10 +33,23 @@ class BlockMaker:
         self._tester = chain.name == "tester"
         self._nonces: dict[str, int] = {}
         self._sent: list[Any] = []
+        self._metered: list[tuple[Any, list[int]]] = []
         self.number = chain.block_number
 
-    def put(self, account: LocalAccount, to: str, data: bytes, *, value: int = 0) -> None:
-        """Put a transaction of an account into the block that is mined next."""
+    def put(
+        self,
+        account: LocalAccount,
+        to: str,
+        data: bytes,
+        *,
+        value: int = 0,
+        gas_used: list[int] | None = None,
+    ) -> None:
+        """Put a transaction of an account into the block that is mined next.
+
+        Args:
+            gas_used: takes the gas that its receipt says, once the block is mined.
+        """
         address = str(account.address)
         if address not in self._nonces:
             count = self._node.w3.eth.get_transaction_count(address, "latest")
@@ -50,10 +63,12 @@ class BlockMaker:
         self._nonces[address] += 1
         with self._chain.translated("put a transaction"):
             if self._tester:
-                self._node.backend.send_raw_transaction(bytes(signed.raw_transaction))
+                sent = self._node.backend.send_raw_transaction(bytes(signed.raw_transaction))
             else:
                 sent = self._node.w3.eth.send_raw_transaction(signed.raw_transaction)
                 self._sent.append(sent)
+        if gas_used is not None:
+            self._metered.append((sent, gas_used))
 
     def mine(self) -> bytes:
         """Mine the block; returns its hash.
@@ -77,6 +92,9 @@ class BlockMaker:
                     got=f"block {receipt['blockNumber']}, status {receipt['status']}",
                 )
         self._sent.clear()
+        for sent, gas_used in self._metered:
+            gas_used.append(int(self._node.w3.eth.get_transaction_receipt(sent)["gasUsed"]))
+        self._metered.clear()
         return bytes(block_hash)
 
 

@@ -9,16 +9,19 @@ from typing import Any
 import numpy as np
 
 from zkdescent.pipeline.staking.arms import ArmResult, Rails
+from zkdescent.pipeline.staking.margin import LEAST_COST_GAIN
 
-LEAST_COST_GAIN = 0.01
-"""Of a single chain; what holds over many, and for participation, is in margin.py."""
 MOST_PUSHED = 1.0
 """By how many steps a league of a fifth may raise the mean reward."""
 
 
 @dataclass(frozen=True)
 class Means:
-    """Means over an arm's epochs: shares of stake, gwei for each increment, gas."""
+    """Means over an arm's epochs: shares of stake, gwei for each increment, gas.
+
+    ``move_gas`` and ``feed_gas`` are of the transactions that bring a proof, by their receipts; 0
+    where there was none.
+    """
 
     participation: float
     cost: float
@@ -27,6 +30,8 @@ class Means:
     late: float
     gas: float
     updates: int
+    move_gas: float
+    feed_gas: float
 
 
 @dataclass(frozen=True)
@@ -88,6 +93,8 @@ class Verdict:
             ("late votes", [f"{100 * x.late:.1f} %" for x in m]),
             ("gas an epoch", [f"{x.gas:,.0f}" for x in m]),
             ("proven updates", [f"{x.updates}" for x in m]),
+            ("gas an update", [f"{x.move_gas:,.0f}" for x in m]),
+            ("gas a round of the feed", [f"{x.feed_gas:,.0f}" for x in m]),
         ]
 
     def lines(self) -> list[str]:
@@ -159,6 +166,8 @@ def _means(result: ArmResult, cost: Callable[..., float]) -> Means:
         late=float(np.mean([record.late / len(record.timely) for record in records])),
         gas=float(np.mean([record.gas for record in records])),
         updates=len(result.moves),
+        move_gas=float(np.mean(result.move_gas or [0])),
+        feed_gas=float(np.mean(result.feed_gas or [0])),
     )
 
 

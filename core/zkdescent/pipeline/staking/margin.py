@@ -68,7 +68,7 @@ class Margin:
                 _pair(chain, "cost", lambda value: f"{value:.0f}"),
                 f"{-100 * _gain(chain):+.1f}",
                 f"{chain['controlled']['reward']:.0f}, {chain['pushed']['reward']:.0f}",
-                f"{chain['earned']['pushing']:,.0f} for {chain['earned']['honest']:,.0f}",
+                f"{chain['earned']['pushing']:,.0f}, {chain['earned']['honest']:,.0f}",
             ]
             for chain in self.chains
         ]

@@ -6,16 +6,13 @@ for the feed's round and for the controller's update.
 
 from __future__ import annotations
 
-import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 
 from eth_abi.abi import encode
 
-from zkdescent.core.config import Project
-from zkdescent.core.records import CircuitRecord, InferenceRecord
-from zkdescent.pipeline.inferring import infer_project
-from zkdescent.pipeline.reporting import Reporter
+from zkdescent.core.records import CircuitRecord
+from zkdescent.pipeline.inference import InferenceProver, ProvenInference
 from zkdescent.pipeline.staking.arena import Arena
 from zkdescent.verifier import Chain, Model, deploy_code
 from zkdescent.verifier._create2 import predict_address
@@ -23,7 +20,6 @@ from zkdescent.verifier.actions import evidence
 from zkdescent.verifier.artifacts import load_artifact
 from zkdescent.verifier.controllers import ControllerClient, ModelPin, ParameterSpec
 from zkdescent.verifier.feed_terms import FEED_TERMS_ABI, FeedTerms, Schedule
-from zkdescent.verifier.registry import split_values
 from zkdescent.verifier.stake import StakeParameters
 
 OUTPUTS = 5
@@ -44,7 +40,7 @@ class OraclePlan:
 
 @dataclass(frozen=True)
 class Move:
-    """An update as it was made: who proved what, what it asked for and what became of it."""
+    """An update as it was made: what went in, what the model said, and what became of it."""
 
     update: int
     window_end: int
@@ -52,7 +48,6 @@ class Move:
     outputs: tuple[int, ...]
     before: tuple[int, ...]
     after: tuple[int, ...]
-    proof: str
     seconds: float
 
 
@@ -60,10 +55,10 @@ class Oracle:
     """Source, feed and controller of an arena, deployed; proves and hands in rounds."""
 
     def __init__(
-        self, chain: Chain, project: Project, arena: Arena, model: Model, plan: OraclePlan
+        self, chain: Chain, prover: InferenceProver, arena: Arena, model: Model, plan: OraclePlan
     ) -> None:
-        self.chain, self.project, self.arena, self.plan = chain, project, arena, plan
-        self.circuit: CircuitRecord = project.open_store().read_manifest().circuits.inference
+        self.chain, self.prover, self.arena, self.plan = chain, prover, arena, plan
+        self.circuit: CircuitRecord = prover.manifest.circuits.inference
         blocks = arena.setting.epoch_blocks
         self.schedule = Schedule(
             first_block=arena.terms.start_of(plan.cadence + 1) - 1,
@@ -97,7 +92,6 @@ class Oracle:
              self.schedule.first_block, self.schedule.cadence],
         )  # fmt: skip
         self.controller = ControllerClient(chain, "StakeController", address)
-        self.moves: list[Move] = []
 
     def bind(self) -> None:
         """Make the controller the registry's; for good."""
@@ -107,19 +101,6 @@ class Oracle:
         """Return the live parameters."""
         return StakeParameters(*self.controller.parameters())
 
-    def prove(
-        self, requester: str, nonce: int, features: Sequence[int]
-    ) -> tuple[InferenceRecord, float]:
-        """Prove the model on features for a requester and its nonce; with the seconds it took."""
-        bits = self.circuit.fraction_bits
-        path = self.project.store_directory / "features.json"
-        path.write_text(json.dumps([[value / (1 << bits) for value in features]]))
-        (made,) = infer_project(self.project, path, Reporter(), requester=requester, nonce=nonce)
-        record = InferenceRecord.from_json(self.project.open_store().read_json(made.proof))
-        inputs, _ = split_values(self.circuit, record)
-        assert inputs == list(features)
-        return record, made.seconds
-
     def move_data(self) -> tuple[bytes, Move]:
         """Prove the update that is due, and return its call and what it will do.
 
@@ -128,29 +109,27 @@ class Oracle:
         controller = self.controller
         features, update = controller.features(), controller.next_update()
         window_end = int(self.chain.call(controller.contract.functions.windowEnd()))
-        record, seconds = self.prove(controller.address, update, features)
-        _, outputs = split_values(self.circuit, record)
+        made = self.prover.prove(features, requester=controller.address, nonce=update)
         before = controller.parameters()
-        _, after = controller.preview(outputs)
+        _, after = controller.preview(made.outputs)
         data = controller.contract.encode_abi(
-            "move", args=[outputs, evidence(self.circuit, record.proof, reusable=False)]
+            "move", args=[list(made.outputs), self._evidence(made)]
         )
-        move = Move(
-            update, window_end, features, tuple(outputs), before, after,
-            record.proof.circuit.hex(), seconds,
-        )  # fmt: skip
+        move = Move(update, window_end, features, made.outputs, before, after, made.seconds)
         return bytes.fromhex(data.removeprefix("0x")), move
 
     def round_data(self, round_: int) -> tuple[bytes, int]:
         """Prove a round of the feed; returns its call and the answer it gives, 8 decimals."""
         feed = self.chain.contract("StakeFeed", self.feed)
         features, _, _ = self.chain.call(feed.functions.features(round_, b""))
-        record, _ = self.prove(self.feed, round_, features)
-        _, outputs = split_values(self.circuit, record)
-        proof = evidence(self.circuit, record.proof, reusable=False)
-        data = feed.encode_abi("submit", args=[round_, b"", outputs, proof])
-        answer = (outputs[0] * 10**8) >> self.circuit.fraction_bits
+        made = self.prover.prove(features, requester=self.feed, nonce=round_)
+        arguments = [round_, b"", list(made.outputs), self._evidence(made)]
+        data = feed.encode_abi("submit", args=arguments)
+        answer = (made.outputs[0] * 10**8) >> self.circuit.fraction_bits
         return bytes.fromhex(data.removeprefix("0x")), answer
+
+    def _evidence(self, made: ProvenInference) -> tuple[bytes, list[int], list[bytes]]:
+        return evidence(self.circuit, made.record.proof, reusable=False)
 
 
 def _deploy(chain: Chain, name: str, types: Sequence[str], values: Sequence[object]) -> str:
