@@ -1,7 +1,7 @@
 """A stake feed answers and a stake controller moves by real proofs of their own, and by no others.
 
 Models of the stake oracle's shape, 10 -> 5: the session's tiny one has no targets for three
-parameters. One block proof each, and a chain of six validators.
+parameters. A chain of six validators is played for two epochs.
 """
 
 from __future__ import annotations
@@ -43,11 +43,11 @@ class Most:
         return np.arange(SEATS) < SEATS - 1, np.ones(SEATS, dtype=int)
 
 
-def model_of(directory: Path, *, seed: int = 0) -> HonkRun:
-    """The example's model after one block proof."""
+def model_of(directory: Path, *, steps: int, seed: int = 0) -> HonkRun:
+    """The example's model after a block proof for each 32 steps."""
     create_project(directory, "stake-oracle")
     file = directory / "zkdescent.toml"
-    text = file.read_text().replace("steps = 512", "steps = 32")
+    text = file.read_text().replace("steps = 512", f"steps = {steps}")
     file.write_text(text.replace("seed = 0", f"seed = {seed}"))
     return proven_run(directory)
 
@@ -84,7 +84,8 @@ class Played:
 @pytest.fixture(scope="module")
 def run(tmp_path_factory: pytest.TempPathFactory) -> HonkRun:
     """The oracle's model."""
-    return model_of(tmp_path_factory.mktemp("stake") / "model")
+    # After a single block proof the answer would be beyond the feed's bounds.
+    return model_of(tmp_path_factory.mktemp("stake") / "model", steps=128)
 
 
 @pytest.fixture(scope="module")
@@ -116,7 +117,7 @@ def played(run: HonkRun) -> Iterator[Played]:
 @pytest.fixture(scope="module")
 def lies(played: Played, tmp_path_factory: pytest.TempPathFactory) -> Callable[[str, int], Any]:
     """Valid proofs of other things, for a requester and a nonce: what a cheater can make."""
-    other = model_of(tmp_path_factory.mktemp("stake") / "other", seed=1)
+    other = model_of(tmp_path_factory.mktemp("stake") / "other", steps=32, seed=1)
     assert other.plan.model_id != played.run.plan.model_id
     others = InferenceProver.open(other.project, other.manifest, other.plan)
 
