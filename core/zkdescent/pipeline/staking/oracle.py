@@ -29,13 +29,17 @@ _SPEC_ABI = "(int64,int64,int64,uint56,uint8,int64,int64)"
 
 @dataclass(frozen=True)
 class OraclePlan:
-    """Window and cadence in epochs, units of the features, and the parameters' specs."""
+    """Window and cadence in epochs, units of the features, and the parameters' specs.
+
+    ``max_answer`` bounds the feed's answers, eight decimals.
+    """
 
     window: int
     cadence: int
     reward_unit: int
     committee_unit: int
     specs: tuple[ParameterSpec, ParameterSpec, ParameterSpec]
+    max_answer: int = 110_000_000
 
 
 @dataclass(frozen=True)
@@ -76,7 +80,7 @@ class Oracle:
             owner=chain.address,
             schedule=self.schedule,
             min_answer=0,
-            max_answer=10**8 + 10**7,
+            max_answer=plan.max_answer,
             description=f"participation {arena.terms.address[:10]}",
             stale_seconds=86_400,
         )
