@@ -62,10 +62,11 @@ def test_all_claims_hold() -> None:
 
 
 def _dear(all_: list[ArmResult]) -> None:
+    all_[1].records[:] = [record(e, [1] * 4, 600) for e in (1, 2)]
+
+
+def _of_no_use(all_: list[ArmResult]) -> None:
     all_[1].records[:] = [record(e, [1, 1, 1, 0]) for e in (1, 2)]
-    all_[1].records[0] = record(1, [1] * 4, 100)
-    all_[0].records[:] = [record(e, [1] * 4) for e in (1, 2)]
-    all_[2].records[0] = record(1, [0, 1, 1, 1], 20)
 
 
 def _leap(all_: list[ArmResult]) -> None:
@@ -78,7 +79,7 @@ def _past_a_rail(all_: list[ArmResult]) -> None:
 
 
 def _pushed(all_: list[ArmResult]) -> None:
-    all_[2].records[:] = [record(1, [0, 1, 1, 1], 200), record(2, [0, 1, 1, 1], 200)]
+    all_[2].records[:] = [record(1, [0, 1, 1, 1], 240), record(2, [0, 1, 1, 1], 240)]
 
 
 def _pushing_pays(all_: list[ArmResult]) -> None:
@@ -89,6 +90,7 @@ def _pushing_pays(all_: list[ArmResult]) -> None:
     ("change", "fails"),
     [
         (_dear, "cost"),
+        (_of_no_use, "participation"),
         (_leap, "steps"),
         (_past_a_rail, "rails"),
         (_pushed, "not pushed"),
