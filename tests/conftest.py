@@ -149,3 +149,16 @@ def write_project() -> WriteProject:
         return directory
 
     return write
+
+
+@pytest.fixture(scope="session")
+def honest(
+    tmp_path_factory: pytest.TempPathFactory,
+    write_project: Callable[..., Path],
+    by_path: Callable[..., ModuleType],
+) -> Any:
+    """A tiny project with real proofs of barretenberg's: a HonkRun of tests/prover/honk.py."""
+    prover = Path(__file__).parent / "prover"
+    by_path("prover", prover / "__init__.py", package=True)
+    honk = by_path("prover.honk", prover / "honk.py")
+    return honk.honk_run(tmp_path_factory.getbasetemp(), write_project)

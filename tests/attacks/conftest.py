@@ -26,18 +26,6 @@ def synthetic(by_path: Callable[..., ModuleType]) -> ModuleType:
 
 
 @pytest.fixture(scope="session")
-def honest(
-    tmp_path_factory: pytest.TempPathFactory,
-    write_project: Callable[..., Path],
-    by_path: Callable[..., ModuleType],
-) -> Any:
-    """A tiny project with real proofs of barretenberg's: a HonkRun of tests/prover/honk.py."""
-    by_path("prover", TESTS / "prover" / "__init__.py", package=True)
-    honk = by_path("prover.honk", TESTS / "prover" / "honk.py")
-    return honk.honk_run(tmp_path_factory.getbasetemp(), write_project)
-
-
-@pytest.fixture(scope="session")
 def feeds(honest: Any, by_path: Callable[..., ModuleType]) -> FeedWorld:
     """The same run as a gas feed's model, on a chain where it is minted."""
     honk_chain = by_path("prover.honk_chain", TESTS / "prover" / "honk_chain.py")

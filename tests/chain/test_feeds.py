@@ -30,17 +30,10 @@ pytestmark = [
 
 
 @pytest.fixture(scope="session")
-def feeds(
-    tmp_path_factory: pytest.TempPathFactory,
-    write_project: Callable[..., Path],
-    by_path: Callable[..., ModuleType],
-) -> Any:
+def feeds(honest: Any, by_path: Callable[..., ModuleType]) -> Any:
     """The tiny project as a gas feed's model: a FeedWorld of tests/attacks/feeds.py."""
-    by_path("prover", TESTS / "prover" / "__init__.py", package=True)
-    honk = by_path("prover.honk", TESTS / "prover" / "honk.py")
     shared = by_path("attacks_feeds", TESTS / "attacks" / "feeds.py")
-    run = honk.honk_run(tmp_path_factory.getbasetemp(), write_project)
-    return shared.FeedWorld(run, Path())
+    return shared.FeedWorld(honest, Path())
 
 
 @pytest.fixture
