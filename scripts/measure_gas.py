@@ -58,7 +58,7 @@ steps = {steps}
 steps_per_proof = {per_proof}
 logrows = "auto"
 backend = "{backend}"
-{extra}
+{settings}
 """
 MODEL = "from torch import nn\n\n\ndef build(n=3):\n    return nn.Linear(n, 1)\n"
 BATCH = 4
@@ -68,25 +68,40 @@ TRANSACTION_GAS = 21_000
 
 @dataclass(frozen=True)
 class Case:
-    """A project to measure; ``proofs`` block proofs of ``per_proof`` steps over two blocks."""
+    """A project to measure: ``proofs`` block proofs of ``per_proof`` steps.
+
+    Attributes:
+        blocks: batch blocks of an epoch.
+        aggregate: block proofs of an aggregate; 0 for none.
+        dedicated: ezkl's verifier is generated for each circuit instead of one for all.
+    """
 
     backend: str
     per_proof: int
     proofs: int
     blocks: int = 2
     aggregate: int = 0
+    dedicated: bool = False
 
     @property
     def name(self) -> str:
         """Folder of the project."""
+        kind = "-dedicated" if self.dedicated else ""
         aggregate = f"-by{self.aggregate}" if self.aggregate else ""
-        return f"{self.backend}-K{self.per_proof}{aggregate}"
+        return f"{self.backend}{kind}-K{self.per_proof}{aggregate}"
+
+    @property
+    def settings(self) -> str:
+        """What of the project file only this case has: the end of [circuit], then [chain]."""
+        aggregate = f"blocks_per_aggregate = {self.aggregate}\n" if self.aggregate else ""
+        return aggregate + ('[chain]\nverifier = "dedicated"' if self.dedicated else "")
 
 
 CASES = (
     Case("ezkl", 8, 11, blocks=16),
     Case("ezkl", 1, 2),
     Case("ezkl", 64, 2),
+    Case("ezkl", 8, 11, blocks=16, dedicated=True),
     Case("barretenberg", 8, 11, blocks=16),
     Case("barretenberg", 1, 2),
     Case("barretenberg", 64, 2),
@@ -165,14 +180,13 @@ def make_project(case: Case, folder: Path) -> Project:
             shutil.rmtree(path, ignore_errors=True)
             path.unlink(missing_ok=True)
     directory.mkdir(parents=True, exist_ok=True)
-    extra = f"blocks_per_aggregate = {case.aggregate}" if case.aggregate else ""
     (directory / "zkdescent.toml").write_text(
         PROJECT.format(
             batch=BATCH,
             steps=case.per_proof * case.proofs,
             per_proof=case.per_proof,
             backend=case.backend,
-            extra=extra,
+            settings=case.settings,
         )
     )
     (directory / "model.py").write_text(MODEL)
@@ -220,7 +234,7 @@ def measure(case: Case, project: Project) -> list[Measured]:
         consumer.deploy()
         name = min(store.names(inference_folder(plan.model_id)))
         inference = InferenceRecord.from_json(store.read_json(name))
-        reusable = manifest.circuits.step.backend == "ezkl"
+        reusable = case.backend == "ezkl" and not case.dedicated
         consumer.accept(manifest.circuits.inference, inference, reusable=reusable)
         if several is None and case.proofs > 2:
             _rewards(manifest, client, chain)

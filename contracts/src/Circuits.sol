@@ -12,7 +12,6 @@ import {
     Prover,
     Role
 } from "./interfaces/ICircuits.sol";
-import {IEzklDedicatedVerifier} from "./interfaces/IEzklVerifiers.sol";
 import {CodeStore} from "./libraries/CodeStore.sol";
 import {Commitment, StepSlot} from "./libraries/Commitment.sol";
 import {EvidenceCall} from "./libraries/EvidenceCall.sol";
@@ -74,10 +73,12 @@ contract Circuits is ICircuits {
         returns (Claim memory claim)
     {
         CircuitSpec memory circuit = _requireLive(id);
-        _checkShape(circuit, evidence);
-        claim = _claim(circuit, id, evidence.proof);
-        if (!_holds(circuit, context, evidence.proof)) revert ContextMismatch(context);
-        _checkVerifier(circuit, id, evidence);
+        bytes calldata proof = evidence.proof;
+        uint256[] calldata values = evidence.publicValues;
+        _checkShape(circuit, proof, values);
+        claim = _claim(circuit, id, proof);
+        if (!_holds(circuit, context, proof)) revert ContextMismatch(context);
+        _checkVerifier(circuit, id, proof, values, evidence.vka);
     }
 
     /// @inheritdoc ICircuits
@@ -89,8 +90,9 @@ contract Circuits is ICircuits {
     {
         CircuitSpec memory circuit = _requireLive(id);
         if (circuit.role != Role.Step) revert RoleMismatch(id, circuit.role);
-        _checkShape(circuit, evidence);
         bytes calldata proof = evidence.proof;
+        uint256[] calldata values = evidence.publicValues;
+        _checkShape(circuit, proof, values);
         bytes32 from;
         if (circuit.prover == Prover.UltraHonk) {
             from = HashWords.tensorHash(proof, uint256(StepWord.StateIn));
@@ -103,7 +105,7 @@ contract Circuits is ICircuits {
         }
         if (from != stateIn) revert StateInMismatch(stateIn, from);
         if (!_holds(circuit, context, proof)) revert ContextMismatch(context);
-        _checkVerifier(circuit, id, evidence);
+        _checkVerifier(circuit, id, proof, values, evidence.vka);
     }
 
     /// @inheritdoc ICircuits
@@ -118,16 +120,18 @@ contract Circuits is ICircuits {
         uint256 count = _requireAggregate(circuit, id);
         // A fault for which a step circuit was retired is in every aggregate of its proofs.
         _requireRegistered(circuit.child);
-        _checkShape(circuit, evidence);
+        bytes calldata proof = evidence.proof;
+        uint256[] calldata values = evidence.publicValues;
+        _checkShape(circuit, proof, values);
         if (contexts.length != count) revert ContextCount(count, contexts.length);
         bytes32 from;
-        (from, said) = HashWords.claims(evidence.proof, count);
+        (from, said) = HashWords.claims(proof, count);
         if (from != stateIn) revert StateInMismatch(stateIn, from);
         for (uint256 k; k < count; ++k) {
-            bytes32 held = HashWords.word(evidence.proof, HashWords.contextPlace(k));
+            bytes32 held = HashWords.word(proof, HashWords.contextPlace(k));
             if (uint256(held) != contexts[k]) revert ContextMismatch(contexts[k]);
         }
-        _checkVerifier(circuit, id, evidence);
+        _checkVerifier(circuit, id, proof, values, evidence.vka);
     }
 
     /// @inheritdoc ICircuits
@@ -149,10 +153,10 @@ contract Circuits is ICircuits {
     }
 
     /// @inheritdoc ICircuits
-    function spec(CircuitId id) external view returns (CircuitSpec memory) {
+    function spec(CircuitId id) external view returns (CircuitSpec memory circuit) {
         address pointer = _entries[id].spec;
         if (pointer == address(0)) revert CircuitUnknown(id);
-        return _read(pointer);
+        _read(pointer, circuit);
     }
 
     /// @inheritdoc ICircuits
@@ -172,8 +176,8 @@ contract Circuits is ICircuits {
         return entry.live == 0 ? CircuitStatus.Retired : CircuitStatus.Live;
     }
 
-    function _requireLive(CircuitId id) private view returns (CircuitSpec memory) {
-        return _read(_requireRegistered(id));
+    function _requireLive(CircuitId id) private view returns (CircuitSpec memory circuit) {
+        _read(_requireRegistered(id), circuit);
     }
 
     /// @return pointer Where the spec of a live circuit is kept.
@@ -186,7 +190,7 @@ contract Circuits is ICircuits {
     }
 
     /// @dev In memory a struct holds where its array is, and not the array.
-    function _read(address pointer) private view returns (CircuitSpec memory circuit) {
+    function _read(address pointer, CircuitSpec memory circuit) private view {
         uint256 fields = SPEC_WORDS - OPENING_WORDS;
         uint256[OPENING_WORDS] memory opening = circuit.opening;
         uint256 to;
@@ -245,9 +249,11 @@ contract Circuits is ICircuits {
         if (!valid) revert OpeningInvalid(opening);
     }
 
-    function _checkShape(CircuitSpec memory circuit, Evidence calldata evidence) private pure {
-        _checkLength(circuit, evidence.proof);
-        uint256[] calldata values = evidence.publicValues;
+    function _checkShape(CircuitSpec memory circuit, bytes calldata proof, uint256[] calldata values)
+        private
+        pure
+    {
+        _checkLength(circuit, proof);
         uint256 count = circuit.publicValues;
         if (values.length != count) revert PublicValueCount(count, values.length);
         // A value and the same value plus R would pass for one another.
@@ -256,59 +262,57 @@ contract Circuits is ICircuits {
         }
     }
 
-    /// @dev The call data is encoded here, never forwarded: whatever encoding the caller used, the
-    /// verifier sees the canonical one. It is a STATICCALL and at most 64 bytes of its answer are read.
-    function _checkVerifier(CircuitSpec memory circuit, CircuitId id, Evidence calldata evidence)
-        private
-        view
-    {
-        address verifier = circuit.verifier;
-        bytes32 codeHash = verifier.codehash;
+    function _checkVerifier(
+        CircuitSpec memory circuit,
+        CircuitId id,
+        bytes calldata proof,
+        uint256[] calldata values,
+        bytes32[] calldata vka
+    ) private view {
+        bytes32 codeHash = circuit.verifier.codehash;
         if (codeHash != circuit.verifierCodeHash) revert VerifierChanged(circuit.verifierCodeHash, codeHash);
+        (uint256 data, uint256 end) = _verifierCall(circuit, proof, values, vka);
+        if (!_accepts(circuit, data, end)) revert ProofRejected(id);
+    }
 
-        Prover prover = circuit.prover;
-        bytes32 digest;
-        uint256 data;
-        uint256 end;
-        if (prover == Prover.EzklReusable) {
-            (data, end, digest) = EvidenceCall.verifyProof(evidence);
-            if (digest != circuit.vkaDigest) revert VkaMismatch(circuit.vkaDigest, digest);
-        } else {
-            if (evidence.vka.length != 0) revert VkaMismatch(0, keccak256(abi.encodePacked(evidence.vka)));
-            (data, end) = _ends(
-                prover == Prover.UltraHonk
-                    ? HashWords.verifierCall(
-                        evidence.proof, HashWords.count(circuit.role, circuit.blocks), evidence.publicValues
-                    )
-                    : abi.encodeCall(
-                        IEzklDedicatedVerifier.verifyProof, (evidence.proof, evidence.publicValues)
-                    )
-            );
+    /// @dev The call data is encoded here, never forwarded: whatever encoding the caller used, the
+    /// verifier sees the canonical one. It lies where memory is free.
+    /// @return data Where it begins.
+    /// @return end Where it ends.
+    function _verifierCall(
+        CircuitSpec memory circuit,
+        bytes calldata proof,
+        uint256[] calldata values,
+        bytes32[] calldata vka
+    ) private pure returns (uint256 data, uint256 end) {
+        bytes32 expected = circuit.vkaDigest;
+        if (circuit.prover == Prover.EzklReusable) {
+            bytes32 digest;
+            (data, end, digest) = EvidenceCall.reusable(proof, values, vka);
+            if (digest != expected) revert VkaMismatch(expected, digest);
+            return (data, end);
         }
+        if (vka.length != 0) revert VkaMismatch(expected, keccak256(abi.encodePacked(vka)));
+        if (circuit.prover == Prover.EzklDedicated) return EvidenceCall.dedicated(proof, values);
+        return HashWords.verifierCall(proof, HashWords.count(circuit.role, circuit.blocks), values);
+    }
 
+    /// @dev It is a STATICCALL and at most 64 bytes of the answer are read. The reusable verifier also says
+    /// which verifying key it used; others return one word.
+    function _accepts(CircuitSpec memory circuit, uint256 data, uint256 end) private view returns (bool) {
+        address verifier = circuit.verifier;
         bool ok;
         uint256 size;
         uint256 verdict;
-        bytes32 returned;
+        bytes32 digest;
         assembly ("memory-safe") {
             ok := staticcall(gas(), verifier, data, sub(end, data), 0x00, 0x40)
             size := returndatasize()
             verdict := mload(0x00)
-            returned := mload(0x20)
+            digest := mload(0x20)
         }
-        // The reusable verifier also says which verifying key it used; others return one word.
-        bool accepted = ok && verdict == 1
-            && (prover == Prover.EzklReusable ? size >= 64 && returned == digest : size == 32);
-        if (!accepted) revert ProofRejected(id);
-    }
-
-    /// @return data Where the bytes begin.
-    /// @return end Where they end.
-    function _ends(bytes memory all) private pure returns (uint256 data, uint256 end) {
-        assembly ("memory-safe") {
-            data := add(all, 0x20)
-            end := add(data, mload(all))
-        }
+        if (!ok || verdict != 1) return false;
+        return circuit.prover == Prover.EzklReusable ? size >= 64 && digest == circuit.vkaDigest : size == 32;
     }
 
     /// @dev Whether a step, range or inference proof holds the context.

@@ -200,11 +200,12 @@ contract TrainingLedger is Escrow {
     /// @inheritdoc ITrainingLedger
     /// @dev The gateway is called by STATICCALL, so nothing can re-enter between reading the head and writing it.
     function submit(RunId runId, BlockProof[] calldata blocks) external {
-        (RunEntry storage r, Terms memory terms) = _openRun(runId);
+        (RunEntry storage r, bytes32 progress) = _openRun(runId);
+        Terms memory terms = _terms(runId);
         if (blocks.length == 0 || blocks.length > MAX_BLOCK_PROOFS) {
             revert BlockProofCount(blocks.length, MAX_BLOCK_PROOFS);
         }
-        Cursor memory c = _cursor(runId, r, terms, blocks.length);
+        Cursor memory c = _cursor(runId, r.head, progress, terms, blocks.length);
         for (uint256 k; k < blocks.length; ++k) {
             BlockProof calldata next = blocks[k];
             BlockClaim memory said = EvidenceCall.checkBlock(
@@ -219,10 +220,11 @@ contract TrainingLedger is Escrow {
     function submitAggregate(RunId runId, bytes32[][] calldata merkleProofs, Evidence calldata evidence)
         external
     {
-        (RunEntry storage r, Terms memory terms) = _openRun(runId);
+        (RunEntry storage r, bytes32 progress) = _openRun(runId);
+        Terms memory terms = _terms(runId);
         if (TaskRules.isNone(terms.aggregateCircuit)) revert NoAggregateCircuit(terms.taskId);
         uint256 count = merkleProofs.length;
-        Cursor memory c = _cursor(runId, r, terms, count);
+        Cursor memory c = _cursor(runId, r.head, progress, terms, count);
         uint256[] memory contexts = new uint256[](count);
         for (uint256 k; k < count; ++k) {
             contexts[k] = _context(c, terms, k);
@@ -236,11 +238,12 @@ contract TrainingLedger is Escrow {
 
     /// @inheritdoc ITrainingLedger
     function finalise(RunId runId) external {
-        (RunEntry storage r, Terms memory terms) = _openRun(runId);
-        uint32 proofs = r.progress.proofs();
+        (RunEntry storage r, bytes32 progress) = _openRun(runId);
+        Terms memory terms = _terms(runId);
+        uint32 proofs = progress.proofs();
         if (proofs != terms.totalProofs) revert RunIncomplete(proofs, terms.totalProofs);
-        _close(r, RunStatus.Finalised);
-        emit RunFinalised(runId, r.head, r.progress.transcript());
+        r.progress = Progress.pack(progress.transcript(), RunStatus.Finalised, proofs);
+        emit RunFinalised(runId, r.head, progress.transcript());
         if (!terms.rewarded) return;
         TaskEntry storage t = _tasks[terms.taskId];
         --t.waiting;
@@ -253,8 +256,9 @@ contract TrainingLedger is Escrow {
 
     /// @inheritdoc ITrainingLedger
     function abort(RunId runId) external {
-        (RunEntry storage r, Terms memory terms) = _openRun(runId);
-        uint32 proofs = r.progress.proofs();
+        (RunEntry storage r, bytes32 progress) = _openRun(runId);
+        Terms memory terms = _terms(runId);
+        uint32 proofs = progress.proofs();
         bool complete = proofs == terms.totalProofs;
         if (msg.sender != terms.payee) {
             (TaskSpec memory spec, address sponsor) = _words(_tasks[terms.taskId]);
@@ -265,7 +269,7 @@ contract TrainingLedger is Escrow {
             // Every step is proven: nobody may take that from the payee before `finalise` is mined.
             if (complete) revert RunComplete(runId);
         }
-        _close(r, RunStatus.Aborted);
+        r.progress = Progress.pack(progress.transcript(), RunStatus.Aborted, proofs);
         if (complete && terms.rewarded) --_tasks[terms.taskId].waiting;
         emit RunAborted(runId, proofs);
     }
@@ -297,14 +301,15 @@ contract TrainingLedger is Escrow {
 
     /// @inheritdoc ITrainingLedger
     function run(RunId runId) external view returns (Run memory) {
-        (RunEntry storage r, Terms memory terms) = _run(runId);
+        (RunEntry storage r, bytes32 progress) = _run(runId);
+        Terms memory terms = _terms(runId);
         return Run({
             taskId: terms.taskId,
             head: r.head,
-            transcript: r.progress.transcript(),
+            transcript: progress.transcript(),
             payee: terms.payee,
-            proofs: r.progress.proofs(),
-            status: r.progress.status()
+            proofs: progress.proofs(),
+            status: progress.status()
         });
     }
 
@@ -315,14 +320,15 @@ contract TrainingLedger is Escrow {
 
     /// @inheritdoc ITrainingLedger
     function expectedBlock(RunId runId) external view returns (uint32 index) {
-        (RunEntry storage r, Terms memory terms) = _openRun(runId);
-        return _expectedBlock(_cursor(runId, r, terms, 1), terms);
+        (RunEntry storage r, bytes32 progress) = _openRun(runId);
+        Terms memory terms = _terms(runId);
+        return _expectedBlock(_cursor(runId, r.head, progress, terms, 1), terms);
     }
 
     /// @inheritdoc ITrainingLedger
     function contextOf(RunId runId, uint32 i) external view returns (uint256) {
-        (, Terms memory terms) = _run(runId);
-        return Statement.stepContext(address(this), runId, i, terms.payee);
+        _run(runId);
+        return Statement.stepContext(address(this), runId, i, _terms(runId).payee);
     }
 
     /// @inheritdoc ITrainingLedger
@@ -338,8 +344,8 @@ contract TrainingLedger is Escrow {
 
     /// @inheritdoc ITrainingLedger
     function finalState(RunId runId) public view returns (bytes32) {
-        (RunEntry storage r,) = _run(runId);
-        if (r.progress.status() != RunStatus.Finalised) revert RunNotFinalised(runId);
+        (RunEntry storage r, bytes32 progress) = _run(runId);
+        if (progress.status() != RunStatus.Finalised) revert RunNotFinalised(runId);
         return r.head;
     }
 
@@ -365,15 +371,14 @@ contract TrainingLedger is Escrow {
     }
 
     /// @dev Where a run stands, if `count` more block proofs fit in.
-    function _cursor(RunId runId, RunEntry storage r, Terms memory terms, uint256 count)
+    function _cursor(RunId runId, bytes32 head, bytes32 progress, Terms memory terms, uint256 count)
         private
-        view
+        pure
         returns (Cursor memory c)
     {
-        bytes32 progress = r.progress;
         c.i = progress.proofs();
         if (c.i + count > terms.totalProofs) revert TooManyProofs(c.i + count, terms.totalProofs);
-        (c.runId, c.head, c.transcript) = (runId, r.head, progress.transcript());
+        (c.runId, c.head, c.transcript) = (runId, head, progress.transcript());
     }
 
     /// @dev What binds the block proof `ahead` of the next one to run, position and payee. The gateway
@@ -400,11 +405,6 @@ contract TrainingLedger is Escrow {
         r.head = c.head;
         r.progress = Progress.pack(c.transcript, RunStatus.Open, c.i);
         if (c.i == terms.totalProofs && terms.rewarded) ++_tasks[terms.taskId].waiting;
-    }
-
-    function _close(RunEntry storage r, RunStatus status) private {
-        bytes32 progress = r.progress;
-        r.progress = Progress.pack(progress.transcript(), status, progress.proofs());
     }
 
     function _seal(TaskId taskId, TaskEntry storage t, bytes32 source) private {
@@ -446,20 +446,28 @@ contract TrainingLedger is Escrow {
         }
     }
 
-    function _run(RunId runId) private view returns (RunEntry storage r, Terms memory terms) {
+    function _run(RunId runId) private view returns (RunEntry storage r, bytes32 progress) {
         r = _runs[runId];
-        if (r.progress.status() == RunStatus.None) revert RunUnknown(runId);
+        progress = r.progress;
+        if (progress.status() == RunStatus.None) revert RunUnknown(runId);
+    }
+
+    function _openRun(RunId runId) private view returns (RunEntry storage r, bytes32 progress) {
+        r = _runs[runId];
+        progress = r.progress;
+        RunStatus status = progress.status();
+        if (status == RunStatus.Open) return (r, progress);
+        if (status == RunStatus.None) revert RunUnknown(runId);
+        revert RunNotOpen(runId, status);
+    }
+
+    /// @dev Of a run that exists; read as {_words} reads.
+    function _terms(RunId runId) private view returns (Terms memory terms) {
         uint256 to;
         assembly ("memory-safe") {
             to := terms
         }
         KeyedStore.read(RunId.unwrap(runId), to, TERMS_WORDS);
-    }
-
-    function _openRun(RunId runId) private view returns (RunEntry storage r, Terms memory terms) {
-        (r, terms) = _run(runId);
-        RunStatus status = r.progress.status();
-        if (status != RunStatus.Open) revert RunNotOpen(runId, status);
     }
 
     function _expectedBlock(Cursor memory c, Terms memory terms) private pure returns (uint32) {

@@ -20,6 +20,7 @@ import {
     MockPointVerifier,
     WritingVerifier
 } from "./utils/MockVerifiers.sol";
+import {written} from "./utils/Written.sol";
 
 /// @dev The gateway's rules for UltraHonk proofs.
 contract HonkTest is HonkFixture {
@@ -340,10 +341,11 @@ contract HonkTest is HonkFixture {
             for (uint256 k; k < inputs.length; ++k) {
                 inputs[k] = k < words ? HashWords.word(proof, k) : bytes32(values[k - words]);
             }
-            bytes memory written = HashWords.verifierCall(proof, words, values);
+            (uint256 from, uint256 end) = HashWords.verifierCall(proof, words, values);
+            bytes memory call = written(from, end);
             bytes memory encoded = abi.encodeCall(IHonkVerifier.verify, (proof[32 * words:], inputs));
-            assertEq(written.length, encoded.length);
-            assertEq(keccak256(written), keccak256(encoded));
+            assertEq(call.length, encoded.length);
+            assertEq(keccak256(call), keccak256(encoded));
         }
     }
 

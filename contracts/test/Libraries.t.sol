@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 pragma solidity 0.8.37;
 
+import {RunId} from "../src/interfaces/ITrainingLedger.sol";
 import {Commitment} from "../src/libraries/Commitment.sol";
 import {Fixed} from "../src/libraries/Fixed.sol";
 import {PositionalMerkle} from "../src/libraries/PositionalMerkle.sol";
@@ -238,6 +239,22 @@ contract LibrariesTest is Fixture {
         (bytes32 root, bytes32[] memory path) = merkle(all, 0);
         assertEq(root, all[0]);
         assertEq(path.length, 0);
+    }
+
+    function testFuzz_hashes_written_by_hand_are_those_of_abi_encode(
+        address ledger,
+        address payee,
+        bytes32 a,
+        bytes32 b,
+        uint256 i,
+        uint256 index
+    ) public view {
+        bytes32 context =
+            keccak256(abi.encode(Statement.CONTEXT_DOMAIN, block.chainid, ledger, a, i, payee));
+        assertEq(Statement.stepContext(ledger, RunId.wrap(a), i, payee), uint256(context) >> 8);
+        assertEq(Statement.leaf(index, a), keccak256(abi.encode(Statement.LEAF_DOMAIN, index, a)));
+        bytes32 transcript = keccak256(abi.encode(Statement.TRANSCRIPT_DOMAIN, a, i, index, b));
+        assertEq(Statement.transcript(a, i, index, b), transcript >> 40 << 40);
     }
 
     function test_contexts_are_canonical_field_elements() public view {

@@ -2,12 +2,13 @@
 pragma solidity 0.8.37;
 
 import {BlockClaim, CircuitId, Evidence, ICircuits} from "../src/interfaces/ICircuits.sol";
-import {IEzklReusableVerifier} from "../src/interfaces/IEzklVerifiers.sol";
+import {IEzklDedicatedVerifier, IEzklReusableVerifier} from "../src/interfaces/IEzklVerifiers.sol";
 import {ITrainingLedger, RunStatus} from "../src/interfaces/ITrainingLedger.sol";
 import {EvidenceCall} from "../src/libraries/EvidenceCall.sol";
 import {KeyedStore} from "../src/libraries/KeyedStore.sol";
 import {Progress} from "../src/libraries/Progress.sol";
 import {Test} from "./utils/Test.sol";
+import {written} from "./utils/Written.sol";
 
 contract Keeper {
     uint256 private constant WORDS = 3;
@@ -39,18 +40,16 @@ contract Forwarder {
         return EvidenceCall.checkBlock(to, id, stateIn, context, evidence);
     }
 
-    function verifyProof(Evidence calldata evidence) external pure returns (bytes memory data, bytes32 digest) {
+    function reusable(Evidence calldata evidence) external pure returns (bytes memory data, bytes32 digest) {
         uint256 from;
         uint256 end;
-        (from, end, digest) = EvidenceCall.verifyProof(evidence);
-        assembly ("memory-safe") {
-            // Free memory is where the call data stands: a length before it makes it bytes.
-            let size := sub(end, from)
-            data := add(end, 0x20)
-            mstore(data, size)
-            mcopy(add(data, 0x20), from, size)
-            mstore(0x40, and(add(add(data, size), 0x5f), not(0x1f)))
-        }
+        (from, end, digest) = EvidenceCall.reusable(evidence.proof, evidence.publicValues, evidence.vka);
+        return (written(from, end), digest);
+    }
+
+    function dedicated(Evidence calldata evidence) external pure returns (bytes memory) {
+        (uint256 from, uint256 end) = EvidenceCall.dedicated(evidence.proof, evidence.publicValues);
+        return written(from, end);
     }
 }
 
@@ -139,12 +138,18 @@ contract StoresTest is Test {
     }
 
     function testFuzz_the_reusable_verifier_is_called_as_solidity_encodes_it(Evidence calldata evidence) public view {
-        (bytes memory data, bytes32 digest) = forwarder.verifyProof(evidence);
+        (bytes memory data, bytes32 digest) = forwarder.reusable(evidence);
         bytes memory call = abi.encodeCall(
             IEzklReusableVerifier.verifyProof, (evidence.proof, evidence.publicValues, evidence.vka)
         );
         assertEq(keccak256(data), keccak256(call));
         assertEq(digest, keccak256(abi.encodePacked(evidence.vka)));
+    }
+
+    function testFuzz_a_dedicated_verifier_is_called_as_solidity_encodes_it(Evidence calldata evidence) public view {
+        bytes memory call =
+            abi.encodeCall(IEzklDedicatedVerifier.verifyProof, (evidence.proof, evidence.publicValues));
+        assertEq(keccak256(forwarder.dedicated(evidence)), keccak256(call));
     }
 
     function test_a_gateway_that_answers_nothing_accepts_nothing() public {

@@ -82,7 +82,11 @@ library Commitment {
     {
         if (context >> CONTEXT_BITS != 0) return false;
         (bool ok, uint256 x, uint256 y) = commit(context, opening);
-        return ok && x == uint256(bytes32(proof[0:32])) && y == uint256(bytes32(proof[32:64]));
+        assembly ("memory-safe") {
+            ok := and(ok, eq(x, calldataload(proof.offset)))
+            ok := and(ok, eq(y, calldataload(add(proof.offset, 0x20))))
+        }
+        return ok;
     }
 
     /// @notice v*L0 + U by the precompiles of EIP-196, about 6.2k gas.

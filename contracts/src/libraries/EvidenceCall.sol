@@ -2,7 +2,7 @@
 pragma solidity 0.8.37;
 
 import {BlockClaim, CircuitId, Evidence, ICircuits} from "../interfaces/ICircuits.sol";
-import {IEzklReusableVerifier} from "../interfaces/IEzklVerifiers.sol";
+import {IEzklDedicatedVerifier, IEzklReusableVerifier} from "../interfaces/IEzklVerifiers.sol";
 
 /// @title Calls that pass evidence on, encoded without keeping memory
 /// @notice The same call data as Solidity's own encoding, for half the gas of what is not the copy. A proof and its
@@ -31,7 +31,7 @@ library EvidenceCall {
             mstore(add(data, 0x64), 0x80) // where the evidence begins
             end := add(data, 0x84)
         }
-        end = _write(end, evidence);
+        end = _write(end, evidence.proof, evidence.publicValues, evidence.vka);
         uint256 size;
         assembly ("memory-safe") {
             let ok := staticcall(gas(), circuits, data, sub(end, data), said, 0x40)
@@ -48,7 +48,7 @@ library EvidenceCall {
     /// @return data Where the call data begins.
     /// @return end Where it ends.
     /// @return digest keccak256 of the verifying key, hashed where the verifier will read it.
-    function verifyProof(Evidence calldata evidence)
+    function reusable(bytes calldata proof, uint256[] calldata values, bytes32[] calldata vka)
         internal
         pure
         returns (uint256 data, uint256 end, bytes32 digest)
@@ -59,41 +59,76 @@ library EvidenceCall {
             mstore(data, selector)
             end := add(data, 0x04)
         }
-        end = _write(end, evidence);
-        uint256 size = 32 * evidence.vka.length;
+        end = _write(end, proof, values, vka);
         assembly ("memory-safe") {
+            let size := shl(5, vka.length)
             digest := keccak256(sub(end, size), size)
         }
     }
 
+    /// @notice `verifyProof(proof, publicValues)` of a verifier that ezkl generated for one circuit.
+    /// @return data Where the call data begins.
+    /// @return end Where it ends.
+    function dedicated(bytes calldata proof, uint256[] calldata values)
+        internal
+        pure
+        returns (uint256 data, uint256 end)
+    {
+        bytes4 selector = IEzklDedicatedVerifier.verifyProof.selector;
+        uint256 from;
+        assembly ("memory-safe") {
+            data := mload(0x40)
+            mstore(data, selector)
+            from := add(data, 0x04)
+            mstore(from, 0x40)
+        }
+        end = _writeBytes(from, 0x40, proof);
+        assembly ("memory-safe") {
+            mstore(add(from, 0x20), sub(end, from))
+        }
+        end = _writeWords(end, values);
+    }
+
     /// @dev The encoding of the three members: where each begins, then each with its length.
-    function _write(uint256 from, Evidence calldata evidence) private pure returns (uint256 to) {
-        bytes calldata proof = evidence.proof;
+    function _write(uint256 from, bytes calldata proof, uint256[] calldata values, bytes32[] calldata vka)
+        private
+        pure
+        returns (uint256 to)
+    {
+        to = _writeBytes(from, 0x60, proof);
         assembly ("memory-safe") {
             mstore(from, 0x60)
-            to := add(from, 0x60)
+            mstore(add(from, 0x20), sub(to, from))
+        }
+        to = _writeWords(to, values);
+        assembly ("memory-safe") {
+            let size := shl(5, vka.length)
+            mstore(add(from, 0x40), sub(to, from))
+            mstore(to, vka.length)
+            to := add(to, 0x20)
+            calldatacopy(to, vka.offset, size)
+            to := add(to, size)
+        }
+    }
+
+    /// @param head Bytes between `from` and the length.
+    function _writeBytes(uint256 from, uint256 head, bytes calldata proof) private pure returns (uint256 to) {
+        assembly ("memory-safe") {
+            to := add(from, head)
             mstore(to, proof.length)
             to := add(to, 0x20)
             calldatacopy(to, proof.offset, proof.length)
             mstore(add(to, proof.length), 0) // what fills the last word
             to := add(to, and(add(proof.length, 0x1f), not(0x1f)))
-            mstore(add(from, 0x20), sub(to, from))
         }
-        uint256[] calldata values = evidence.publicValues;
+    }
+
+    function _writeWords(uint256 from, uint256[] calldata values) private pure returns (uint256 to) {
         assembly ("memory-safe") {
             let size := shl(5, values.length)
-            mstore(to, values.length)
-            to := add(to, 0x20)
+            mstore(from, values.length)
+            to := add(from, 0x20)
             calldatacopy(to, values.offset, size)
-            to := add(to, size)
-            mstore(add(from, 0x40), sub(to, from))
-        }
-        bytes32[] calldata vka = evidence.vka;
-        assembly ("memory-safe") {
-            let size := shl(5, vka.length)
-            mstore(to, vka.length)
-            to := add(to, 0x20)
-            calldatacopy(to, vka.offset, size)
             to := add(to, size)
         }
     }

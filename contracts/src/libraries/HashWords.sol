@@ -95,11 +95,13 @@ library HashWords {
     /// @notice What the verifier is called with: the proof after the words; the words and the public values
     /// as its public inputs.
     /// @dev abi.encodeCall(IHonkVerifier.verify, (argument, inputs)) for a proof of whole words, which is
-    /// what a registered proof is.
+    /// what a registered proof is. Above the free memory pointer, see {EvidenceCall}.
+    /// @return data Where the call data begins.
+    /// @return end Where it ends.
     function verifierCall(bytes calldata proof, uint256 words, uint256[] calldata values)
         internal
         pure
-        returns (bytes memory data)
+        returns (uint256 data, uint256 end)
     {
         bytes4 selector = IHonkVerifier.verify.selector;
         for (uint256 k; k < words; ++k) {
@@ -109,23 +111,19 @@ library HashWords {
             let front := shl(5, words)
             let argument := sub(proof.length, front)
             data := mload(0x40)
-            let to := add(data, 0x20)
-            mstore(to, selector)
-            to := add(to, 4)
-            mstore(to, 0x40)
-            mstore(add(to, 0x20), add(0x60, argument))
-            mstore(add(to, 0x40), argument)
-            to := add(to, 0x60)
-            calldatacopy(to, add(proof.offset, front), argument)
-            to := add(to, argument)
-            mstore(to, add(words, values.length))
-            to := add(to, 0x20)
-            calldatacopy(to, proof.offset, front)
-            to := add(to, front)
-            calldatacopy(to, values.offset, shl(5, values.length))
-            to := add(to, shl(5, values.length))
-            mstore(data, sub(sub(to, data), 0x20))
-            mstore(0x40, and(add(to, 0x1f), not(0x1f)))
+            mstore(data, selector)
+            mstore(add(data, 0x04), 0x40)
+            mstore(add(data, 0x24), add(0x60, argument))
+            mstore(add(data, 0x44), argument)
+            end := add(data, 0x64)
+            calldatacopy(end, add(proof.offset, front), argument)
+            end := add(end, argument)
+            mstore(end, add(words, values.length))
+            end := add(end, 0x20)
+            calldatacopy(end, proof.offset, front)
+            end := add(end, front)
+            calldatacopy(end, values.offset, shl(5, values.length))
+            end := add(end, shl(5, values.length))
         }
     }
 }

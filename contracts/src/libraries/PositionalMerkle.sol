@@ -17,19 +17,20 @@ library PositionalMerkle {
         if (index >= leaves) return false;
         bytes32 node = leaf;
         uint256 used;
-        for (; leaves > 1; leaves = leaves - (leaves >> 1)) {
-            if (index ^ 1 < leaves) {
-                if (used == path.length) return false;
-                bytes32 sibling;
-                assembly ("memory-safe") {
-                    sibling := calldataload(add(path.offset, shl(5, used)))
-                }
-                unchecked {
+        // Nothing here can overflow: each level halves the index and the number of nodes, rounded up.
+        unchecked {
+            for (; leaves > 1; leaves -= leaves >> 1) {
+                if (index ^ 1 < leaves) {
+                    if (used == path.length) return false;
+                    bytes32 sibling;
+                    assembly ("memory-safe") {
+                        sibling := calldataload(add(path.offset, shl(5, used)))
+                    }
                     ++used;
+                    node = index & 1 == 0 ? parent(node, sibling) : parent(sibling, node);
                 }
-                node = index & 1 == 0 ? parent(node, sibling) : parent(sibling, node);
+                index >>= 1;
             }
-            index >>= 1;
         }
         return used == path.length && node == root;
     }

@@ -20,24 +20,29 @@ library Shuffle {
     {
         if (position >= n) revert PositionOutOfRange(position, n);
         if (n == 1) return 0;
-        uint256 half = 1;
-        while (1 << (2 * half) < n) ++half;
-        uint256 mask = (1 << half) - 1;
-        index = position;
-        // The four words that each round hashes; only the last two change.
-        bytes memory words = abi.encode(seed, epoch, uint256(0), uint256(0));
         unchecked {
+            uint256 half = 1;
+            while (1 << (half << 1) < n) ++half;
+            uint256 mask = (1 << half) - 1;
+            // The four words that each round hashes, above the free memory pointer; the last two change.
+            uint256 words;
+            assembly ("memory-safe") {
+                words := mload(0x40)
+                mstore(words, seed)
+                mstore(add(words, 0x20), epoch)
+            }
+            index = position;
             do {
                 uint256 left = index >> half;
                 uint256 right = index & mask;
                 for (uint256 round; round < ROUNDS; ++round) {
-                    uint256 key;
+                    uint256 next;
                     assembly ("memory-safe") {
-                        mstore(add(words, 0x60), round)
-                        mstore(add(words, 0x80), right)
-                        key := and(keccak256(add(words, 0x20), 0x80), mask)
+                        mstore(add(words, 0x40), round)
+                        mstore(add(words, 0x60), right)
+                        next := xor(left, and(keccak256(words, 0x80), mask))
                     }
-                    (left, right) = (right, left ^ key);
+                    (left, right) = (right, next);
                 }
                 index = (left << half) | right;
             } while (index >= n);
