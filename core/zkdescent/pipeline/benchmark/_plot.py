@@ -48,18 +48,20 @@ def plot_benchmark(result: BenchmarkResult) -> bytes:
             if column == 0:
                 axis.set_yticks(range(len(rows)), [_label(m) for m in rows], fontsize=8)
                 axis.tick_params(axis="y", length=0)
-                axis.set_ylabel(case, fontsize=9, fontweight="bold", color=_INK)
+                axis.set_ylabel(
+                    case.replace(", ", ",\n"), fontsize=9, fontweight="bold", color=_INK
+                )
     figure.suptitle("One SGD step, shorter is better", fontsize=12, color=_INK)
     return png(figure, dpi=150)
 
 
 def _label(measurement: Measurement) -> str:
     """System and steps per proof, in two lines where it is long."""
-    name = measurement.system.replace(" + ", "\n+ ")
+    name = measurement.system.replace(" + ", "\n+ ").replace(", no", "\nno")
+    if "\n" in name:
+        return name
     steps = measurement.steps_per_proof
-    return (
-        f"{name}\n({steps} step{'s' if steps > 1 else ''} per proof)" if "+" not in name else name
-    )
+    return f"{name}\n({steps} step{'s' if steps > 1 else ''} per proof)"
 
 
 def _colours(rows: list[Measurement]) -> list[str]:
