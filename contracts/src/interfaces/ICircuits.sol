@@ -97,7 +97,8 @@ struct BlockClaim {
     bytes32 stateOut;
 }
 
-/// @notice Unknown: never registered. Live: proofs are accepted. Retired: no longer, for good.
+/// @notice Unknown: never registered. Live: proofs are accepted. Retired: no longer; a registration for good, a
+/// circuit until somebody who has not retired it registers it.
 enum CircuitStatus {
     Unknown,
     Live,
