@@ -106,8 +106,8 @@ enum CircuitStatus {
 }
 
 /// @title Registry of circuits and the only gateway to their verifiers
-/// @notice Every proof in the system passes `check`, so every rule about encodings, verifying keys
-/// and verifier code is kept in one place.
+/// @notice Every proof in the system passes `check`, `checkBlock` or `checkBlocks`, so every rule about encodings,
+/// verifying keys and verifier code is kept in one place.
 interface ICircuits {
     event CircuitRegistered(CircuitId indexed id, address indexed registrant, CircuitSpec spec);
     event CircuitEndorsed(CircuitId indexed id, address indexed registrant);

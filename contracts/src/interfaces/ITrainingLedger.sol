@@ -28,7 +28,8 @@ struct TaskSpec {
     /// this many blocks after creation. Who proposes all blocks from the task's to the one before that chooses
     /// the seed: take more than anybody may own in a row.
     uint32 seedDelay;
-    /// Timestamp after which the sponsor may abort a run and no run opens; 0: none.
+    /// Timestamp after which the sponsor may abort an incomplete run, a reward that nobody earned goes back to him,
+    /// and no run opens; 0: none.
     uint64 deadline;
     /// With a parent: 0 for its final state, e for its checkpoint after epoch e. Zero without one.
     uint32 parentEpoch;
