@@ -4,7 +4,7 @@ pragma solidity 0.8.37;
 import {IERC165} from "@openzeppelin/contracts/utils/introspection/IERC165.sol";
 
 import {ModelRegistry} from "../src/ModelRegistry.sol";
-import {CircuitId, Evidence, ICircuits} from "../src/interfaces/ICircuits.sol";
+import {CircuitId, CircuitSpec, Evidence, ICircuits} from "../src/interfaces/ICircuits.sol";
 import {ERC7992Errors, IERC7992Registry, IERC7992Storage, IERC7992Verifier} from "../src/interfaces/IERC7992.sol";
 import {IModelRegistry, Provenance} from "../src/interfaces/IModelRegistry.sol";
 import {ITrainingLedger, RunId, TaskSpec} from "../src/interfaces/ITrainingLedger.sol";
@@ -172,6 +172,17 @@ contract ModelRegistryTest is Fixture {
         vm.prank(payee);
         registry.deprecateModel(model);
         refuse(c, abi.encodeWithSelector(IERC7992Verifier.VerificationRefused_ModelDeprecated.selector, model));
+    }
+
+    /// Who relies on a model registers its inference circuit: then nobody else can stop it by retiring.
+    function test_checkInference_stops_with_its_circuit_unless_somebody_stands_behind_it() public {
+        Call memory c = good();
+        CircuitSpec memory spec = inferenceSpec();
+        circuits.retire(inference); // by the only one who had registered it
+        refuse(c, abi.encodeWithSelector(ICircuits.CircuitRetired.selector, inference));
+        vm.prank(stranger);
+        circuits.register(spec);
+        check(c);
     }
 
     function test_checkInference_rejects_an_unknown_model() public {

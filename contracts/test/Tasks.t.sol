@@ -64,6 +64,16 @@ contract TasksTest is Fixture {
         refuseTask(spec, abi.encodeWithSelector(ITrainingLedger.SeedAmbiguous.selector, DELAY, bytes32("seed")));
     }
 
+    /// A block's mixHash is the beacon's state after the block before it. A delay of one would make that the block
+    /// of the task itself, whose proposer could try salts until he likes the order.
+    function test_createTask_rejects_a_seed_that_its_own_block_decides() public {
+        TaskSpec memory spec = taskSpec();
+        (spec.seedDelay, spec.declaredSeed) = (1, 0);
+        refuseTask(spec, abi.encodeWithSelector(ITrainingLedger.SeedTooNear.selector, 1, 2));
+        spec.seedDelay = 2;
+        createTask(spec);
+    }
+
     function test_createTask_rejects_a_passed_deadline() public {
         TaskSpec memory spec = taskSpec();
         spec.deadline = uint64(block.timestamp - 1);

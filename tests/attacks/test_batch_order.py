@@ -134,6 +134,20 @@ def test_a_declared_seed_beside_a_delay(client: TrainingClient, world: Any) -> N
     assert verdict(client.chain.send, create(tuple(words))) == "accepted"
 
 
+def test_a_seed_that_the_proposer_of_the_task_knows(
+    client: TrainingClient, synthetic: ModuleType
+) -> None:
+    """A block's mixHash is fixed by the block before it (EIP-4399): with a delay of one that is the
+    task's own block, whose proposer would try salts until the order suits him."""
+    world = synthetic.World(seed_delay=2)
+    client.register_circuits(world.circuits, world.specs)
+    create = client.ledger.contract.functions.createTask
+    for salt in range(3):
+        near = replace(world.plan.task, seed_delay=1, salt=salt.to_bytes(32, "big"))
+        assert verdict(client.chain.send, create(task_tuple(near))) == "SeedTooNear"
+    assert verdict(client.chain.send, create(task_tuple(world.plan.task))) == "accepted"
+
+
 def test_whatever_the_order_works_on_is_the_tasks(
     client: TrainingClient, synthetic: ModuleType
 ) -> None:

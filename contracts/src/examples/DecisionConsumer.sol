@@ -27,7 +27,8 @@ contract DecisionConsumer {
         (registry, modelId) = (registry_, modelId_);
     }
 
-    /// @notice Accept a decision proven for the caller.
+    /// @notice Accept a decision proven for the caller, about inputs of the caller's choice: a contract for which
+    /// they must be true compares them with what it knows.
     function accept(int256[] calldata inputs, int256[] calldata outputs, Evidence calldata evidence) external {
         uint256 nonce = nonces[msg.sender]++;
         registry.checkInference(modelId, msg.sender, nonce, inputs, outputs, evidence);

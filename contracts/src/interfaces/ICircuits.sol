@@ -97,7 +97,8 @@ struct BlockClaim {
     bytes32 stateOut;
 }
 
-/// @notice Unknown: never registered. Live: proofs are accepted. Retired: no longer, for good.
+/// @notice Unknown: never registered. Live: proofs are accepted. Retired: no longer; a registration for good, a
+/// circuit until somebody who has not retired it registers it.
 enum CircuitStatus {
     Unknown,
     Live,
@@ -105,8 +106,8 @@ enum CircuitStatus {
 }
 
 /// @title Registry of circuits and the only gateway to their verifiers
-/// @notice Every proof in the system passes `check`, so every rule about encodings, verifying keys
-/// and verifier code is kept in one place.
+/// @notice Every proof in the system passes `check`, `checkBlock` or `checkBlocks`, so every rule about encodings,
+/// verifying keys and verifier code is kept in one place.
 interface ICircuits {
     event CircuitRegistered(CircuitId indexed id, address indexed registrant, CircuitSpec spec);
     event CircuitEndorsed(CircuitId indexed id, address indexed registrant);

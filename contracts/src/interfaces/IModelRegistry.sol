@@ -29,7 +29,7 @@ struct Provenance {
     /// Update steps from genesis to the final state: totalProofs * stepsPerProof.
     uint64 steps;
     uint16 rearms;
-    /// Whether all circuits are registered for production.
+    /// Whether all circuits of the task are registered for production. Those of the parent's task may be others.
     bool production;
 }
 

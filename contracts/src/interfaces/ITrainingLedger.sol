@@ -24,10 +24,12 @@ struct TaskSpec {
     uint32 blocksPerEpoch;
     /// Block proofs that make a complete run.
     uint32 totalProofs;
-    /// 0: the seed is `declaredSeed`. Else the seed is drawn from the header of the block
-    /// this many blocks after creation.
+    /// 0: the seed is `declaredSeed`. Else, from 2 on, the seed is drawn from the header of the block
+    /// this many blocks after creation. Who proposes all blocks from the task's to the one before that chooses
+    /// the seed: take more than anybody may own in a row.
     uint32 seedDelay;
-    /// Timestamp after which the sponsor may abort a run and no run opens; 0: none.
+    /// Timestamp after which the sponsor may abort an incomplete run, a reward that nobody earned goes back to him,
+    /// and no run opens; 0: none.
     uint64 deadline;
     /// With a parent: 0 for its final state, e for its checkpoint after epoch e. Zero without one.
     uint32 parentEpoch;
@@ -107,6 +109,7 @@ interface ITrainingLedger {
     error CircuitsIncompatible(bytes32 what, CircuitId a, CircuitId b);
     error FieldIsZero(bytes32 field);
     error SeedAmbiguous(uint32 seedDelay, bytes32 declaredSeed);
+    error SeedTooNear(uint32 seedDelay, uint32 least);
     error DeadlinePassed(uint64 deadline, uint256 timestamp);
     error DeadlineNotReached(uint64 deadline, uint256 timestamp);
     error ParentNotFinalised(RunId parent);

@@ -13,6 +13,10 @@ import {ITrainingLedger, TaskSpec} from "../interfaces/ITrainingLedger.sol";
 
 /// @title What every task must satisfy, whatever the ledger holds
 library TaskRules {
+    /// @dev A block's mixHash is the beacon's state after the block before it (EIP-4399). That block must come
+    /// after the task's own, whose proposer would know the seed while he can still change the task.
+    uint32 private constant LEAST_SEED_DELAY = 2;
+
     /// @notice Numbers that make sense together; the parent is for the ledger.
     function requireSound(TaskSpec calldata spec) internal view {
         if (spec.datasetRoot == 0) revert ITrainingLedger.FieldIsZero("datasetRoot");
@@ -22,6 +26,9 @@ library TaskRules {
         if (spec.parent == 0 && spec.parentEpoch != 0) revert ITrainingLedger.FieldIsZero("parent");
         if (spec.seedDelay > 0 && spec.declaredSeed != 0) {
             revert ITrainingLedger.SeedAmbiguous(spec.seedDelay, spec.declaredSeed);
+        }
+        if (spec.seedDelay > 0 && spec.seedDelay < LEAST_SEED_DELAY) {
+            revert ITrainingLedger.SeedTooNear(spec.seedDelay, LEAST_SEED_DELAY);
         }
         if (spec.deadline != 0 && block.timestamp > spec.deadline) {
             revert ITrainingLedger.DeadlinePassed(spec.deadline, block.timestamp);

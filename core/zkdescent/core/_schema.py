@@ -115,8 +115,8 @@ class ChainTable(Table):
     """``[chain]``: the node, the key that signs, and where the batch order's seed comes from.
 
     ``seed = "auto"`` is a declared seed on local chains and the beacon elsewhere. ``seed_delay``
-    counts blocks between the task and the block whose randomness becomes the seed. Contracts see
-    only 256 blocks back, so a long delay leaves less time to seal and none above 200 is taken.
+    counts blocks between the task and the block whose randomness becomes the seed: at least 2, so
+    that the task's own block does not decide it ("auto": 2 on development nodes, 128 elsewhere).
     ``verifier = "dedicated"`` compiles a verifier contract for each circuit: cheaper per proof,
     dearer to deploy.
 
@@ -133,7 +133,7 @@ class ChainTable(Table):
 
     rpc: str = "tester"
     seed: Literal["auto", "beacon", "declared"] = "auto"
-    seed_delay: int = Field(default=2, ge=1, le=200)
+    seed_delay: Literal["auto"] | Annotated[int, Field(ge=2, le=200)] = "auto"
     verifier: Literal["reusable", "dedicated"] = "reusable"
     reward: str = "0 wei"
     deadline: datetime | None = None

@@ -39,6 +39,10 @@ class Lineage:
                 "uri": None if minted is None else minted.uri,
                 "proof_system": None if minted is None else minted.proof_system,
                 "commitment_hash": None if minted is None else minted.commitment_hash,
+                "run_status": ancestor.status,
+                "proofs": ancestor.proofs,
+                "seed_source": "beacon" if ancestor.seed_delay else "declared",
+                "seed_delay": ancestor.seed_delay,
                 "provenance": ancestor.provenance.to_json(),
                 "parent": nested,
             }
@@ -96,43 +100,71 @@ def show_model(
 
 def ancestor_facts(ancestor: Ancestor) -> list[tuple[str, list[tuple[str, object]]]]:
     """What there is to show of a model or an ancestor: (heading, names and values)."""
-    origin, minted = ancestor.provenance, ancestor.model
-    steps = origin.total_proofs * origin.steps_per_proof
-    as_model: list[tuple[str, object]] = [("weights", hexadecimal(origin.final_state))]
-    if minted is None:
-        as_model.append(("minted", "no: a finalised run"))
-    else:
-        as_model += [
-            ("owner", minted.owner),
-            ("deprecated", "yes" if minted.deprecated else "no"),
-            ("proof system", hexadecimal(minted.proof_system)),
-            ("commitment to pin", hexadecimal(minted.commitment_hash)),
-            *([("uri", minted.uri)] if minted.uri else []),
-        ]
+    origin = ancestor.provenance
     circuits: list[tuple[str, object]] = [
         (role, hexadecimal(getattr(origin, f"{role}_circuit")))
         for role in ("step", "range", "inference", "aggregate")
         if any(getattr(origin, f"{role}_circuit"))
     ]
     return [
-        ("model", as_model),
+        ("model", _model_facts(ancestor)),
         ("run", [
             ("id", hexadecimal(origin.run_id)),
             ("payee", origin.payee),
-            ("steps", f"{steps:,} in {origin.total_proofs:,} block proofs"),
+            ("steps", _steps(ancestor)),
             ("transcript", hexadecimal(origin.transcript)),
         ]),
         ("task", [
             ("id", hexadecimal(origin.task_id)),
             ("sponsor", origin.sponsor),
             ("genesis", hexadecimal(origin.genesis)),
+            *_parent_facts(ancestor),
             ("dataset root", hexadecimal(origin.dataset_root)),
             ("hyperparameters", hexadecimal(origin.hyperparameters)),
             ("seed", hexadecimal(origin.seed)),
-            ("seed blocks that went by unused", origin.rearms),
+            *_seed_facts(ancestor),
         ]),
-        ("circuits", circuits),
+        ("circuits", [*circuits, ("production", "yes" if origin.production else "no")]),
     ]  # fmt: skip
+
+
+def _model_facts(ancestor: Ancestor) -> list[tuple[str, object]]:
+    minted, state = ancestor.model, hexadecimal(ancestor.provenance.final_state)
+    if ancestor.status != "finalised":
+        return [("state so far", state), ("minted", f"no: the run is {ancestor.status}")]
+    if minted is None:
+        return [("weights", state), ("minted", "no: a finalised run")]
+    return [
+        ("weights", state),
+        ("owner", minted.owner),
+        ("deprecated", "yes" if minted.deprecated else "no"),
+        ("proof system", hexadecimal(minted.proof_system)),
+        ("commitment to pin", hexadecimal(minted.commitment_hash)),
+        *([("uri", minted.uri)] if minted.uri else []),
+    ]
+
+
+def _steps(ancestor: Ancestor) -> str:
+    proofs, total = ancestor.proofs, ancestor.provenance.total_proofs
+    of = "" if proofs == total else f" of {total:,}"
+    return f"{proofs * ancestor.provenance.steps_per_proof:,} in {proofs:,}{of} block proofs"
+
+
+def _parent_facts(ancestor: Ancestor) -> list[tuple[str, object]]:
+    origin = ancestor.provenance
+    if not any(origin.parent):
+        return []
+    epoch = origin.parent_epoch
+    return [("genesis is", f"the parent's {f'state after epoch {epoch}' if epoch else 'weights'}")]
+
+
+def _seed_facts(ancestor: Ancestor) -> list[tuple[str, object]]:
+    if not ancestor.seed_delay:
+        return [("seed source", "declared by the sponsor")]
+    return [
+        ("seed source", f"a header, {ancestor.seed_delay} blocks ahead"),
+        ("seed blocks that went by unused", ancestor.provenance.rearms),
+    ]
 
 
 def hexadecimal(value: bytes | int) -> str:

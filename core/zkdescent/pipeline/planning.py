@@ -95,6 +95,20 @@ def uses_beacon(project: Project) -> bool:
     return seed == "beacon" or (seed == "auto" and not is_local(project))
 
 
+def seed_delay(project: Project, chain: Chain | None) -> int:
+    """Blocks from the task to its seed block, where the seed is drawn.
+
+    Whoever proposes all blocks from the task's to the one before the seed block chooses the seed:
+    128 are four epochs of mainnet, as EIP-4399 advises; on a development node one party has all.
+    """
+    from zkdescent.verifier._waiting import DEVELOPMENT_CHAINS
+
+    said = project.config.chain.seed_delay
+    if said != "auto":
+        return said
+    return 2 if chain is None or chain.chain_id in DEVELOPMENT_CHAINS else 128
+
+
 def draft_plan(
     project: Project, manifest: Manifest, verifiers: Verifiers, *, chain: Chain | None = None
 ) -> RunPlan:
@@ -114,7 +128,7 @@ def draft_plan(
         total_proofs=manifest.total_proofs,
         chain_id=DEVELOPMENT_CHAIN_ID if chain is None else chain.chain_id,
         sponsor=development_account(0).address if chain is None else chain.address,
-        seed_delay=project.config.chain.seed_delay if beacon else 0,
+        seed_delay=seed_delay(project, chain) if beacon else 0,
         declared_seed=bytes(32) if beacon else project.config.train.seed.to_bytes(32, "big"),
         deadline=project.config.chain.deadline_s,
         reward=project.config.chain.reward_wei,

@@ -76,7 +76,8 @@ def test_defaults() -> None:
     assert (config.train.early_stopping, config.train.evaluate_every) == (0, 1)
     assert (config.circuit.backend, config.circuit.fraction_bits) == ("ezkl", 12)
     assert (config.circuit.steps_per_proof, config.circuit.logrows) == ("auto", "auto")
-    assert (config.chain.rpc, config.chain.seed, config.chain.seed_delay) == ("tester", "auto", 2)
+    assert config.chain.rpc == "tester"
+    assert (config.chain.seed, config.chain.seed_delay) == ("auto", "auto")
     assert config.train.momentum_value == 0.0
 
 
@@ -231,7 +232,7 @@ def test_a_second_mistake_is_mentioned() -> None:
         ('"auto"', '"all"', "steps_per_proof"),
         ('"tester"', '"testnet"', "rpc"),
         ('"tester"', '"tester"\nseed = "random"', "seed"),
-        ('"tester"', '"tester"\nseed_delay = 0', "seed_delay"),
+        ('"tester"', '"tester"\nseed_delay = 1', "seed_delay"),
         ('"tester"', '"tester"\nseed_delay = 201', "seed_delay"),
         ('"tester"', '"tester"\nreward = "1 eth"\ndeadline = 2030-01-01T00:00:00Z', "reward"),
         ('"tester"', '"tester"\nreward = 5\ndeadline = 2030-01-01T00:00:00Z', "reward"),

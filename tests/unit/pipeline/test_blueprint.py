@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
 
 import numpy as np
 import pytest
@@ -12,7 +14,7 @@ from zkdescent.circuits.fixed_point import dequantize
 from zkdescent.core.config import Project, load_project
 from zkdescent.core.errors import RangeOverflow
 from zkdescent.pipeline.blueprint import make_blueprint
-from zkdescent.pipeline.planning import is_local, uses_beacon
+from zkdescent.pipeline.planning import is_local, seed_delay, uses_beacon
 
 Write = Callable[..., Path]
 ULP = 2.0**-12
@@ -116,3 +118,15 @@ def test_where_the_seed_comes_from(
 ) -> None:
     project = load_project(write_project(tmp_path, extra=chain))
     assert (is_local(project), uses_beacon(project)) == (local, beacon)
+
+
+@pytest.mark.parametrize(
+    ("said", "chain_id", "delay"),
+    [("", None, 2), ("", 31337, 2), ("", 1, 128), ("seed_delay = 64", 1, 64)],
+)
+def test_the_seed_block_is_far_where_others_propose_blocks(
+    tmp_path: Path, write_project: Write, said: str, chain_id: int | None, delay: int
+) -> None:
+    project = load_project(write_project(tmp_path, extra=f'[chain]\nseed = "beacon"\n{said}'))
+    chain: Any = None if chain_id is None else SimpleNamespace(chain_id=chain_id)
+    assert seed_delay(project, chain) == delay

@@ -33,13 +33,19 @@ def test_audit_accepts_a_whole_run(synthetic: ModuleType, world: Any) -> None:
     )
     assert (report.range_proofs, report.block_proofs, report.steps) == (3, 5, 20)
     assert report.order == world.plan.order()
-    assert report.final == world.final
+    assert (report.genesis, report.parent, report.final) == (world.genesis, bytes(32), world.final)
     assert report.inferences[0].inputs == (4096, -4096, 0)
     assert report.inferences[0].outputs == (-123,)
     assert (report.unsafe_srs, report.compared_with_chain) == (True, False)
     assert told[0] == ("range", 1, 3)
     assert told[-1] == ("step", 5, 5)
     assert AuditReport.from_json(report.to_json()) == report
+
+
+def test_audit_names_the_run_that_a_task_continues(synthetic: ModuleType) -> None:
+    """Whether the genesis is a state of that run is for the ledger and an audit of its own."""
+    parent = b"\x07" * 32
+    assert audit(synthetic, synthetic.World(parent=parent, parent_epoch=2)).parent == parent
 
 
 def test_audit_verifies_every_proof(synthetic: ModuleType, world: Any) -> None:

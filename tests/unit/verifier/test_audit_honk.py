@@ -14,7 +14,13 @@ from zkdescent.core.errors import ArtefactError, ChainOfProofsBroken, ProofRejec
 from zkdescent.core.records import Manifest
 from zkdescent.verifier import AuditReport, EvmProofVerifier, audit_run
 from zkdescent.verifier.plan import honk_specs
-from zkdescent.verifier.twins import AggregateWord, InferenceWord, StepWord, circuit_id
+from zkdescent.verifier.twins import (
+    SCALAR_FIELD,
+    AggregateWord,
+    InferenceWord,
+    StepWord,
+    circuit_id,
+)
 
 
 def make(synthetic: ModuleType, **options: Any) -> Any:
@@ -51,6 +57,17 @@ def test_audit_accepts_block_proofs_and_aggregates(
     assert AuditReport.from_json(report.to_json()) == report
     plain = make(synthetic)
     assert audit(synthetic, plain).transcript == report.transcript
+
+
+def test_a_state_between_has_one_name_whatever_verifies_the_proofs(
+    synthetic: ModuleType, world: Any
+) -> None:
+    """The word and the word plus R are one number to a prover's own verifier, and two states."""
+    second = (int.from_bytes(world.tensor(102), "big") + SCALAR_FIELD).to_bytes(32, "big")
+    world.set_slot("step", 1, StepWord.STATE_OUT, second)
+    world.set_slot("step", 2, StepWord.STATE_IN, second)
+    with pytest.raises(ProofRejected, match="state after block proof 1 is not a canonical"):
+        audit(synthetic, world)
 
 
 def test_audit_verifies_every_proof_once(world: Any) -> None:

@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from zkdescent.core.errors import ChainError
+from zkdescent.pipeline.models import ancestor_facts
 from zkdescent.verifier import RunPlan, TrainingClient, plan_run
 from zkdescent.verifier.lineage import lineage
 
@@ -63,6 +64,48 @@ def test_ancestors_are_shown_also_where_nobody_minted_them(
     assert young.parent == old.run_id == parent.plan.run_id
     assert old.parent == bytes(32)
     assert (old.total_proofs, old.steps_per_proof) == (5, synthetic.STEPS_PER_PROOF)
+    assert [(a.status, a.proofs, a.seed_delay) for a in found] == [("finalised", 5, 0)] * 2
+
+
+def test_an_aborted_parent_is_shown_with_what_was_proven_of_it(
+    client: TrainingClient, synthetic: ModuleType
+) -> None:
+    """A child may start from an epoch of a run that nobody finished: four proofs are not five."""
+    parent = synthetic.World()
+    plan = synthetic.lead(client, parent)
+    client.submit(plan, parent.circuits.step, parent.dataset, parent.load_step, limit=4)
+    client.ledger.abort(plan)
+    child = synthetic.World(
+        genesis_number=103, parent=plan.run_id, parent_epoch=1, salt=b"\x01" * 32
+    )
+    synthetic.finish(client, child)
+    young, old = lineage(client.chain, child.plan.model_id)
+    assert (young.status, young.proofs, young.provenance.parent_epoch) == ("finalised", 5, 1)
+    assert (old.model, old.status, old.proofs) == (None, "aborted", 4)
+    facts = dict(pair for _, pairs in ancestor_facts(old) for pair in pairs)
+    assert facts["minted"] == "no: the run is aborted"
+    assert facts["steps"] == "16 in 4 of 5 block proofs"
+    assert "weights" not in facts
+    facts = dict(pair for _, pairs in ancestor_facts(young) for pair in pairs)
+    assert facts["genesis is"] == "the parent's state after epoch 1"
+    assert facts["steps"] == "20 in 5 block proofs"
+    assert facts["production"] == "no"
+
+
+@pytest.mark.parametrize("seed_delay", [0, 2])
+def test_a_declared_seed_is_not_shown_as_one_that_was_drawn(
+    client: TrainingClient, synthetic: ModuleType, seed_delay: int
+) -> None:
+    world = synthetic.World(seed_delay=seed_delay)
+    synthetic.finish(client, world)
+    (model,) = lineage(client.chain, world.plan.model_id)
+    facts = dict(pair for _, pairs in ancestor_facts(model) for pair in pairs)
+    if seed_delay:
+        assert facts["seed source"] == "a header, 2 blocks ahead"
+        assert facts["seed blocks that went by unused"] == 0
+    else:
+        assert facts["seed source"] == "declared by the sponsor"
+        assert "seed blocks that went by unused" not in facts
 
 
 def test_the_ledger_and_the_registry_tell_the_same_of_a_run(
@@ -70,8 +113,10 @@ def test_the_ledger_and_the_registry_tell_the_same_of_a_run(
 ) -> None:
     from zkdescent.verifier.lineage import _of_run
 
-    model_id = synthetic.World().plan.model_id
-    assert _of_run(minted.chain, minted.addresses, model_id) == minted.registry.provenance(model_id)
+    plan, ledger = synthetic.World().plan, minted.ledger.contract.functions
+    run, task = (minted.chain.call(f) for f in (ledger.run(plan.run_id), ledger.task(plan.task_id)))
+    of_run = _of_run(minted.chain, minted.addresses, plan.run_id, run, task)
+    assert of_run == minted.registry.provenance(plan.model_id)
 
 
 def test_a_model_that_does_not_exist_has_no_ancestors(

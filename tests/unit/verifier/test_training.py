@@ -232,11 +232,11 @@ def test_expired_seed_block_is_rearmed_and_counted(
     assert state.seed_block > first.seed_block
 
 
-@pytest.mark.parametrize("mined", [255, 256, 257])
+@pytest.mark.parametrize("mined", [256, 257, 258])
 def test_seal_works_around_the_edge_of_the_window(
     client: TrainingClient, synthetic: ModuleType, mined: int
 ) -> None:
-    world = synthetic.World(seed_delay=1)
+    world = synthetic.World(seed_delay=2)
     client.register_circuits(world.circuits, world.specs)
     client.create_task(world.plan)
     client.chain.mine(mined)
@@ -353,6 +353,18 @@ def test_finished_run_passes_the_audit_against_the_chain(
     run = client.ledger.run(report.run_id)
     assert run is not None
     assert run.transcript == report.transcript
+
+
+def test_audit_asks_no_other_contract_than_the_ledger(
+    minted: TrainingClient, synthetic: ModuleType, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A chain whose genesis holds other code at the ledger's address can say what it likes."""
+    world, code = synthetic.World(), minted.chain.code
+    audit_run(world.manifest(), world.load, synthetic.verify_synthetic, chain=minted.chain)
+    ledger = minted.addresses.ledger
+    monkeypatch.setattr(minted.chain, "code", lambda at: b"\xfe" if at == ledger else code(at))
+    with pytest.raises(ChainError, match="other code where TrainingLedger should be"):
+        audit_run(world.manifest(), world.load, synthetic.verify_synthetic, chain=minted.chain)
 
 
 def test_audit_rejects_a_beacon_that_the_chain_did_not_draw(

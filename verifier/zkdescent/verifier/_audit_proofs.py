@@ -14,7 +14,7 @@ from zkdescent.core.records import CircuitRecord, InferenceRecord, ProofRecord, 
 from zkdescent.verifier._audit_statement import expect
 from zkdescent.verifier._pieces import Piece
 from zkdescent.verifier.addresses import Addresses
-from zkdescent.verifier.twins.commitment import check_context, tensor_hash
+from zkdescent.verifier.twins.commitment import check_commitment, check_context, tensor_hash
 from zkdescent.verifier.twins.fixed import from_field
 from zkdescent.verifier.twins.hashing import inference_context, next_transcript, step_context
 from zkdescent.verifier.twins.layout import layout_of
@@ -92,9 +92,12 @@ def check_piece(
         if circuit.role == "step":
             expect("context", context, record.context, where)
         _check_context(circuit, context, block.context, where)
+        # Contexts, batches and the run's ends are compared with canonical ones; this is the rest.
+        out = block.state_out
+        check_commitment(out, len(out), what=f"the state after block proof {index}")
         before = Progressed(
-            block.state_out,
-            next_transcript(before.transcript, index, due, tensor_hash(block.state_out)),
+            out,
+            next_transcript(before.transcript, index, due, tensor_hash(out)),
             (*before.order, due),
         )
     if circuit.role == "aggregate":

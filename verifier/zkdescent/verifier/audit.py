@@ -2,9 +2,11 @@
 
 :func:`audit_run` is the one entry. It raises on the first break and names it; what it returns is
 what it verified. It trusts nothing in the manifest that it can recompute. What it cannot know
-offline is said in the report: that a beacon's header is really a block of that chain (compare
-with the chain), and that the circuits are those one has in mind (compile them and compare
-``circuits``: the key's hash alone is not enough, proofs are checked against the vka words).
+offline is said in the report: that a beacon's header is really a block of that chain, and that the
+genesis is a state of the run that the task continues, if it names a ``parent`` (compare with the
+chain; how the parent was trained is for an audit of its own); and that the circuits are those one
+has in mind (compile them and compare ``circuits``: the key's hash alone is not enough, proofs are
+checked against the vka words).
 """
 
 from __future__ import annotations
@@ -40,6 +42,7 @@ from zkdescent.verifier._audit_statement import (
 from zkdescent.verifier._pieces import LoadProof, pieces
 from zkdescent.verifier.addresses import Addresses, predicted_addresses
 from zkdescent.verifier.chain import Chain
+from zkdescent.verifier.deploy import check_deployed
 from zkdescent.verifier.honk_code import LoadObject, hides
 from zkdescent.verifier.ledger import LedgerClient
 from zkdescent.verifier.twins.commitment import tensor_hash
@@ -97,8 +100,9 @@ class CheckedCircuit(Record):
 
 @dataclass(frozen=True, slots=True)
 class AuditReport(Record):
-    """What was verified. ``final`` is the state's commitment (32 or 64 bytes).
+    """What was verified: that ``final`` results from ``genesis`` (commitments, 32 or 64 bytes).
 
+    ``parent`` is the run that the genesis is said to be a state of, zeros if there is none.
     ``block_proofs`` counts the blocks of steps that were proven, ``aggregates`` the proofs that
     stood for several of them. ``seed_source`` says where the batch order comes from; a beacon's
     seed has been compared with the chain only if ``compared_with_chain``, and that an aggregate
@@ -120,6 +124,8 @@ class AuditReport(Record):
     aggregates: int
     steps: int
     order: tuple[int, ...]
+    genesis: bytes
+    parent: bytes
     final: bytes
     transcript: bytes
     inferences: tuple[CheckedInference, ...]
@@ -161,7 +167,8 @@ def audit_run(
     8. The last out-slice is the manifest's final state.
     9. Each inference proof: made for this model and its requester, with the final state's
        weights, and it verifies.
-    10. If a chain is given: its task, seed, run, head and transcript are these.
+    10. If a chain is given: its contracts are those of this version, and its task, seed, run, head
+        and transcript are these.
 
     Args:
         manifest: the public summary of the run.
@@ -179,6 +186,7 @@ def audit_run(
         ChainOfProofsBroken: a link is wrong, missing or too many; ``path`` names the proof.
         ProofRejected: a single proof does not verify, or its context is another.
         ArtefactError: a proof could not be read (from ``load_proof``).
+        ChainError: the chain does not hold the contracts of this version, or does not answer.
     """
     where = addresses or predicted_addresses()
 
@@ -247,6 +255,8 @@ def audit_run(
     # 10. The chain's own view, if one is in reach.
     if chain is not None:
         entered(10)
+        if addresses is None:  # others' code is for whoever names their addresses
+            check_deployed(chain)
         LedgerClient(chain, where).compare(task, run, tensor_hash(final), reached.transcript)
 
     return AuditReport(
@@ -261,6 +271,8 @@ def audit_run(
         aggregates=aggregates,
         steps=task.total_proofs * circuits.step.steps_per_proof,
         order=reached.order,
+        genesis=manifest.genesis,
+        parent=task.parent,
         final=final,
         transcript=reached.transcript,
         inferences=tuple(checked),
