@@ -23,7 +23,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from zkdescent.circuits.barretenberg.commitment import HashRole, capacity_word
-from zkdescent.circuits.barretenberg.expression import Expression, atom, product, total
+from zkdescent.circuits.barretenberg.expression import Expression, atom, merged, product, total
 from zkdescent.circuits.barretenberg.pins import Pins, check_shape, deciding
 
 if TYPE_CHECKING:
@@ -183,6 +183,8 @@ def _without_shared(
     """Rows of a matrix without the linear terms that all of them have, and those; [] if none."""
     if len(lines) < WORTH_SHARING:
         return lines, []
+    # A term that is there twice is one with twice the coefficient: sets hold it once.
+    lines = [[e._replace(linear=tuple(merged(e.linear))) for e in line] for line in lines]
     shared = [
         set.intersection(*(set(e.linear) for e in column)) for column in zip(*lines, strict=True)
     ]
