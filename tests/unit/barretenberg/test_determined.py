@@ -109,8 +109,8 @@ def is_missed(checker: Checker, inputs: set[int], opcode: int) -> bool:
 def test_without_an_opcode_something_is_open(step: int) -> None:
     """The twin: every kind of opcode is needed, wherever it stands, but for two range checks.
 
-    A divisor is above zero because r and 2 y - 1 - r are not below, and a table's argument, which
-    another check bounds, is taken for small.
+    A divisor is above zero because r and 2 y - 1 - r are not below, and the argument of a table of
+    exponentials is bounded before (zkdescent.circuits.bounds).
     """
     sample = gadgets(4)
     made = sample.emit()

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+from itertools import islice
+
 import numpy as np
 import pytest
 
@@ -10,9 +13,10 @@ from zkdescent.circuits.barretenberg.commitment import PACKED_BITS
 from zkdescent.circuits.barretenberg.pins import pinned_products
 from zkdescent.circuits.program import Builder, Program
 
+from . import lies
 from .checker import ZERO, R
 from .dishonest import Prover, integers_of
-from .samples import CAPACITY, Sample, context, integers
+from .samples import CAPACITY, Sample, context, integers, products
 
 N = 10
 BITS = 12
@@ -89,3 +93,14 @@ def test_a_bias_counts_as_often_as_it_is_added(times: int) -> None:
     lies = {w: prover.honest[w] ^ 1 for w in remainders.witnesses()[::7]}
     for witness, value in lies.items():
         assert prover.checker.kinds(prover.solve(witnesses={witness: value})) == {ZERO}
+
+
+@pytest.mark.parametrize("name", [STATE, BATCH])
+def test_a_product_with_a_zero_matrix_is_zero(name: str) -> None:
+    """Nothing is left of the other factor in the check; any product but zero is told."""
+    made = products()
+    zero = integers([0] * len(made.inputs[name]))
+    prover = Prover(replace(made, inputs={**made.inputs, name: zero}))
+    assert prover.checker(prover.honest) is None
+    tally = prover.judge(islice(lies.about_products(prover, 4), 20))
+    assert (tally.failures, tally.rejected) == ([], 20)
