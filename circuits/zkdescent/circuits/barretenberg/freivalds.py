@@ -12,10 +12,11 @@ rounding's equation, solved for C, stands for them.
 
 Columns are packed: r = (rho, rho 2^w, rho 2^2w, ..., rho^2, rho^2 2^w, ...), as many columns to a
 power of rho as a field element has room for. If all products before it in the program are right,
-the hints that decide C and the bounds of A and B leave each element of C - A B below 2^(w-1) in
-magnitude, whoever chose the witness; so a packed group is zero only if each of its elements is. For
-the first product that is wrong a polynomial, whose degree is at most the number of groups, would
-have to vanish at rho: its probability is below 2^-230 for each hash that is tried.
+the hints that decide C and the bounds of A and B leave each element of f (C - A B) below 2^(w-1) in
+magnitude, whoever chose the witness, where f is the factor that C has in the rounding; so a packed
+group is zero only if each of its elements is. Where f is not one number, a group is one column.
+For the first product that is wrong a polynomial, whose degree is at most the number of groups,
+would have to vanish at rho: its probability is below 2^-230 for each hash that is tried.
 """
 
 from __future__ import annotations
