@@ -6,6 +6,7 @@ elements that the circuit computes are the same only if every magnitude stays be
 
 - inputs, by the range circuit (genesis state, batch blocks) or by whoever names them (inference);
 - what the prover supplies (quotients, roots, range checks), by the digits the circuit checks;
+- what a gadget puts together to compare it, by what it is made of;
 - table results, by the table.
 
 Everything between grows by the arithmetic of the program, which is followed here.
@@ -15,7 +16,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 
-from zkdescent.circuits.program import Node, Op, Program
+from zkdescent.circuits.program import TABLES, Node, Op, Program
 from zkdescent.core.errors import RangeOverflow
 from zkdescent.core.records import FIELD_MODULUS
 
@@ -23,6 +24,7 @@ GadgetBound = Callable[[int], int]
 """Capacity in bits -> exclusive bound on what the backend's digits can hold, at least 2**bits."""
 
 _EXP_BITS = 24  # exp(16) < 2**24: no backend's table reaches further than twice the clamp
+_TABLE_UNITS = 16
 
 
 def magnitude_bounds(
@@ -38,7 +40,8 @@ def magnitude_bounds(
         RangeOverflow: a value could wrap around; it is named.
     """
     bounds = unchecked_bounds(program, inputs, gadget)
-    for node, bound in zip(program.nodes, bounds, strict=True):
+    for node, value in zip(program.nodes, bounds, strict=True):
+        bound = max(value, _recomposed(node, [bounds[i] for i in node.inputs], gadget))
         if 4 * bound >= FIELD_MODULUS:  # gadgets add and double what they compare
             raise RangeOverflow(
                 f"{node.label} could wrap around the field",
@@ -78,6 +81,31 @@ def check_step(program: Program, *, state: int, batch: int, gadget: GadgetBound)
             got=f"up to 2^{after.bit_length()}",
             hint="please report this: every element of the state must be decomposed somewhere",
         )
+
+
+def _recomposed(node: Node, arguments: list[int], gadget: GadgetBound) -> int:
+    """Exclusive bound on what a gadget puts together, to compare it with something else.
+
+    Of hints: their argument's own bound does not bound it, and if it could wrap, an argument would
+    have several quotients. Of a table: argument, interval and result in one number (`tables` of
+    barretenberg). 0 for operations that put nothing together.
+    """
+    match node.op:
+        case Op.RESCALE:  # q 2^b + r
+            bits, capacity = node.attributes
+            return (gadget(capacity) + 1) << bits
+        case Op.DIVIDE:  # 2 y q + r, with y at most 2^d
+            capacity, divisor = node.attributes
+            return (gadget(capacity) + 1) << (divisor + 1)
+        case Op.SQRT:  # s^2 + d
+            return (gadget(node.attributes[0]) + 1) ** 2
+        case Op.IS_POSITIVE:
+            return gadget(node.attributes[0])
+        case _ if node.op in TABLES:  # (1 + 2^W) x, with W at most 7 bits more than units have
+            (bits,) = node.attributes
+            return (arguments[0] + (_TABLE_UNITS << bits)) << (bits + 8)
+        case _:
+            return 0
 
 
 def _bound(

@@ -34,6 +34,9 @@ class Network(nn.Module):
             "relu": torch.relu,
             "tanh": torch.tanh,
             "sigmoid": torch.sigmoid,
+            "gelu": nn.functional.gelu,
+            "elu": nn.functional.elu,
+            "softplus": nn.functional.softplus,
             "norm": lambda x: nn.functional.layer_norm(x, (hidden,), eps=0.01),
         }
         self.function = functions[function]

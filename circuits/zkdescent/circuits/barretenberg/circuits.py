@@ -21,7 +21,7 @@ from zkdescent.circuits.fixed_point import FixedPoint, IntegerArray
 from zkdescent.circuits.inputs import BATCH, CONTEXT, STATE
 from zkdescent.circuits.program import Program
 
-EMISSION = 3
+EMISSION = 4
 """Changes whenever equal programs give other circuits than before."""
 
 ROLES = {STATE: HashRole.STATE, BATCH: HashRole.BATCH}

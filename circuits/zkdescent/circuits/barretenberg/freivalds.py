@@ -12,10 +12,11 @@ rounding's equation, solved for C, stands for them.
 
 Columns are packed: r = (rho, rho 2^w, rho 2^2w, ..., rho^2, rho^2 2^w, ...), as many columns to a
 power of rho as a field element has room for. If all products before it in the program are right,
-the hints that decide C and the bounds of A and B leave each element of C - A B below 2^(w-1) in
-magnitude, whoever chose the witness; so a packed group is zero only if each of its elements is. For
-the first product that is wrong a polynomial, whose degree is at most the number of groups, would
-have to vanish at rho: its probability is below 2^-230 for each hash that is tried.
+the hints that decide C and the bounds of A and B leave each element of f (C - A B) below 2^(w-1) in
+magnitude, whoever chose the witness, where f is the factor that C has in the rounding; so a packed
+group is zero only if each of its elements is. Where f is not one number, a group is one column.
+For the first product that is wrong a polynomial, whose degree is at most the number of groups,
+would have to vanish at rho: its probability is below 2^-230 for each hash that is tried.
 """
 
 from __future__ import annotations
@@ -23,7 +24,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from zkdescent.circuits.barretenberg.commitment import HashRole, capacity_word
-from zkdescent.circuits.barretenberg.expression import Expression, atom, product, total
+from zkdescent.circuits.barretenberg.expression import Expression, atom, merged, product, total
 from zkdescent.circuits.barretenberg.pins import Pins, check_shape, deciding
 
 if TYPE_CHECKING:
@@ -183,6 +184,8 @@ def _without_shared(
     """Rows of a matrix without the linear terms that all of them have, and those; [] if none."""
     if len(lines) < WORTH_SHARING:
         return lines, []
+    # A term that is there twice is one with twice the coefficient: sets hold it once.
+    lines = [[e._replace(linear=tuple(merged(e.linear))) for e in line] for line in lines]
     shared = [
         set.intersection(*(set(e.linear) for e in column)) for column in zip(*lines, strict=True)
     ]

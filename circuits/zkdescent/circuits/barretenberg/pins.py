@@ -29,7 +29,8 @@ class Pin:
     Attributes:
         rounding: the rounding or comparison that takes them in.
         others: nodes that enter it besides.
-        width: w: bits that an element of the product's error takes, sign included.
+        width: w: bits that an element of the product's error takes, sign included, after all have
+            been multiplied by one number; all of a field element's bits if there is no such bound.
         alone: nobody else reads the product, and all elements come with the same factor.
         turned: C^T = B^T A^T is checked instead, because that takes fewer gates.
     """
@@ -113,15 +114,15 @@ def _pin(program: Program, way: tuple[int, ...], bounds: Sequence[int], uses: Se
         for i in nodes[at].inputs
         if i != before
     )
-    if max(_products(program, others), default=0) > way[0]:
-        width = (
-            PACKED_BITS  # what enters beside the product is bounded only if later ones are right
-        )
+    one_factor = all(_has_one_factor(program, *step) for step in steps)
+    if max(_products(program, others), default=0) > way[0] or not one_factor:
+        # What enters beside the product is bounded only if later ones are right; or errors are
+        # small only after division by factors that differ, and so could cancel in a group.
+        width = PACKED_BITS
     else:
         width = min(PACKED_BITS, (held + bounds[node.inputs[0]]).bit_length() + 1)
-    alone = all(uses[i] == 1 for i in way[:-1])
-    even = all(_is_even(program, *step) for step in steps)
-    pin = Pin(rounding, others, width, alone and even)
+    once = all(uses[i] == 1 for i in way[:-1]) and all(_is_once(program, *step) for step in steps)
+    pin = Pin(rounding, others, width, once and one_factor)
     turned = replace(pin, turned=True)
     return min(pin, turned, key=lambda p: _checking(p, *check_shape(program, way[0], p)))
 
@@ -152,15 +153,21 @@ def _products(program: Program, roots: Iterable[int]) -> set[int]:
     return {i for i in found if program.nodes[i].op is Op.MATMUL}
 
 
-def _is_even(program: Program, source: int, index: int) -> bool:
-    """Whether each element of the source is found once in the node, all with one factor."""
+def _has_one_factor(program: Program, source: int, index: int) -> bool:
+    """Whether all elements of the source enter a node with the same factor."""
     node = program.nodes[index]
-    if node.op is Op.TAKE:
-        return sum(i >= 0 for i in node.attributes) == program.nodes[source].size
-    if node.op is Op.MUL:
-        (factor,) = [i for i in node.inputs if i != source]
-        return len(set(program.nodes[factor].attributes)) == 1
-    return True
+    if node.op is not Op.MUL:
+        return True
+    (factor,) = [i for i in node.inputs if i != source]
+    return len(set(program.nodes[factor].attributes)) == 1
+
+
+def _is_once(program: Program, source: int, index: int) -> bool:
+    """Whether no element of the source is found twice in a node."""
+    node = program.nodes[index]
+    return node.op is not Op.TAKE or (
+        sum(i >= 0 for i in node.attributes) == program.nodes[source].size
+    )
 
 
 def _way(program: Program, index: int, consumers: list[list[int]]) -> tuple[int, ...] | None:

@@ -181,10 +181,7 @@ class ConstraintSystem:
         return state[0]
 
     def _permuted(self, state: Sequence[Expression]) -> list[Expression]:
-        inputs = [
-            e.linear[0][1] if e.linear == ((1, e.linear[0][1]),) and not e.constant else None
-            for e in (x if x.linear else atom(-1, 1) for x in state)
-        ]
+        inputs = [_named(x) for x in state]
         missing = [x for x, known in zip(state, inputs, strict=True) if known is None]
         fresh = iter(self.defined(missing)) if missing else iter(())
         words = [next(fresh).linear[0][1] if known is None else known for known in inputs]
@@ -246,3 +243,11 @@ class ConstraintSystem:
         for place, expression in self._published:
             solution.witness[place] = solution.of(expression)
         return [w % FIELD_MODULUS for w in solution.witness]
+
+
+def _named(expression: Expression) -> int | None:
+    """The witness that an expression is; None if it is more than that."""
+    if expression.products or expression.constant or len(expression.linear) != 1:
+        return None
+    ((factor, witness),) = expression.linear
+    return witness if factor == 1 else None

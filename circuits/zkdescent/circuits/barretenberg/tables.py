@@ -4,7 +4,8 @@ The functions are monotone, and in steps of one unit wherever their slope is at 
 table has an entry for each *result*, not for each argument. The prover names the interval that its
 argument x lies in, reads (first, last) of it from memory, and shows that x - first and last - x are
 not negative. Entries are first + 2^W last in units above the table's lower end; with W two bits
-wider than both distances, an entry splits in one way only, whatever x is.
+wider than both distances, an entry splits in one way only, whatever integer x is: (1 + 2^W) x stays
+below the field's order (`bounds`).
 
 Where results jump, an entry holds the result as well, and x is bounded by a range check of its own.
 """

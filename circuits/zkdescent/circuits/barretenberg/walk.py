@@ -68,7 +68,7 @@ class Walk:
         self._sums: dict[tuple[int, int], Elements] = {}
 
     def run(self) -> None:
-        """Emit all nodes, then the checks that need a challenge are left to the caller."""
+        """Emit all nodes; checks with a challenge wait for the digests (`Freivalds.finish`)."""
         for index, node in enumerate(self.program.nodes):
             self.elements.append(self._emit(index, node))
 
