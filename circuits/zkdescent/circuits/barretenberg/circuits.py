@@ -16,6 +16,7 @@ from zkdescent.circuits.barretenberg.expression import atom
 from zkdescent.circuits.barretenberg.system import ConstraintSystem
 from zkdescent.circuits.barretenberg.uses import repeated
 from zkdescent.circuits.barretenberg.walk import Walk
+from zkdescent.circuits.collector import paused_collector
 from zkdescent.circuits.executor import evaluate, execute
 from zkdescent.circuits.fixed_point import FixedPoint, IntegerArray
 from zkdescent.circuits.inputs import BATCH, CONTEXT, STATE
@@ -61,6 +62,7 @@ class EmittedCircuit:
         return self.system.solve([context], values, salt)
 
 
+@paused_collector()
 def emit(
     program: Program,
     fixed: FixedPoint,
