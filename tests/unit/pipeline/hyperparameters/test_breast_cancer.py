@@ -38,6 +38,11 @@ def test_it_finds_a_setting_that_is_proven_as_good_at_half_the_cost(tmp_path: Pa
     assert found.gain is not None
     assert found.chosen is not None
     assert found.gain >= 2
+    chosen, own = found.settings[found.chosen], found.default
+    assert chosen.number == found.chosen
+    assert chosen.metric is not None
+    assert own.metric is not None
+    assert chosen.metric >= own.metric
     apply_setting(project, found, found.chosen)
     default, dear = proven(tmp_path / "default")
     tuned, cheap = proven(tmp_path / "tuned")
